@@ -1,0 +1,122 @@
+"""What an algorithm is: the one page that an author of an algorithm reads.
+
+An algorithm is a folder under `sagedock/algorithms`. Its `__init__.py` holds one constant, `ALGORITHM`, and imports
+nothing heavy; `training.py` has `train(hyperparameters, channels, context) -> Trained`; `model.py` has
+`load(directory, manifest, options) -> Model`. Both are imported only when they are called.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from sagedock.contracts.channels import Channel, ChannelSpecification
+from sagedock.contracts.hosting import InferenceOptions
+from sagedock.contracts.hyperparameters import Declaration, Values
+from sagedock.contracts.manifest import Manifest
+from sagedock.figures import Figure
+from sagedock.formats.media_types import MediaType
+from sagedock.formats.table import Predictions, Table
+
+
+class Model(Protocol):
+    """A model in memory, ready to answer."""
+
+    @property
+    def feature_count(self) -> int:
+        """Columns of a request record."""
+
+    def predict(self, table: Table) -> Predictions:
+        """One answer per row, in order; a row's answer does not depend on its neighbours. `table` fits already."""
+
+    def save(self, directory: Path) -> None:
+        """Write the artefacts, each whole or not at all, under names that are free of paths."""
+
+    def describe(self) -> Mapping[str, Any]:
+        """What the manifest says of the model: feature_count, class_names, decision and the like (JSON values)."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves: the model, what metrics.json holds, and what the report shows."""
+
+    model: Model
+    metrics: Mapping[str, Any]
+    figures: Sequence[Figure]
+
+
+class Context(Protocol):
+    """What the training flow offers to an algorithm (`sagedock.training.context` is the real one)."""
+
+    @property
+    def device(self) -> str:
+        """'cpu' or 'gpu', decided already."""
+
+    @property
+    def checkpoints(self) -> Path | None:
+        """Where checkpoints live, or None when checkpointing is off."""
+
+    @property
+    def output_data(self) -> Path:
+        """For artefacts beside the model."""
+
+    @property
+    def model_directory(self) -> Path:
+        """For an algorithm that saves its model while it trains; the flow calls Model.save at the end anyway."""
+
+    def should_stop(self) -> bool:
+        """True once SIGTERM arrived: finish the round, return what there is."""
+
+    def stop_means_exit(self, immediately: bool) -> None:
+        """While True, SIGTERM ends the job at once by Stopped, since there is no model yet worth waiting for."""
+
+    def emit(self, line: str) -> None:
+        """Write one metric line to stdout, flushed, whatever a progress bar is doing."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell the progress bar, if there is one, how many rounds or epochs are done."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure that the log carries for SageMaker to find: the members of an API MetricDefinition, and its goal."""
+
+    name: str
+    regex: str
+    goal: str  # "Maximize" or "Minimize"
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """Frozen facts of one algorithm; parsers, documents and tests are derived from them."""
+
+    name: str
+    package: str
+    summary: str
+    hyperparameters: Declaration
+    channels: Sequence[ChannelSpecification]
+    metrics: Sequence[Metric]
+    request_types: Sequence[str]
+    response_types: Sequence[str]
+    default_request_type: str
+    default_response_type: str
+    artefacts: Sequence[str] = field(default=())
+    """Glob patterns by which a model directory without a manifest is recognised."""
+
+    def train(self, hyperparameters: Values, channels: Mapping[str, Channel], context: Context) -> Trained:
+        """Train on `channels`; raises UserError for whatever is wrong with the data."""
+        return cast("Callable[..., Trained]", self._member("training", "train"))(hyperparameters, channels, context)
+
+    def load(self, directory: Path, manifest: Manifest | None, options: InferenceOptions) -> Model:
+        """The model in `directory`; raises ModelError when it cannot be used."""
+        return cast("Callable[..., Model]", self._member("model", "load"))(directory, manifest, options)
+
+    def accepts(self, media_type: MediaType) -> bool:
+        """Whether a request of this type is read."""
+        return media_type.essence in self.request_types
+
+    def _member(self, module: str, name: str) -> object:
+        return getattr(importlib.import_module(f"{self.package}.{module}"), name)

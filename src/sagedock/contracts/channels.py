@@ -1,0 +1,83 @@
+"""Channels: the named inputs of a training job (API shape Channel; inputdataconfig.json)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from sagedock.errors import UserError
+
+PIPE_PATIENCE_SECONDS = 300.0
+PIPE_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Source:
+    """One run of bytes to read: a file, or a channel's pipe. `name` is what errors call it."""
+
+    name: str
+    open: Callable[[], BinaryIO]
+    path: Path | None = None
+    """The file, when there is one that can be opened again and read at will; a pipe has none."""
+
+
+@dataclass(frozen=True)
+class ChannelSpecification:
+    """What an algorithm says of a channel it knows."""
+
+    name: str
+    required: bool
+    description: str
+    content_types: Sequence[str]
+    input_modes: Sequence[Literal["File", "Pipe"]] = ("File",)
+    """FastFile is File to a container. In Pipe mode the types of `pipe_content_types` are read."""
+    pipe_content_types: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of this job, as inputdataconfig.json declares it."""
+
+    name: str
+    path: Path
+    content_type: str | None = None
+    input_mode: Literal["File", "Pipe"] = "File"
+    record_wrapper: Literal["None", "RecordIO"] = "None"
+
+    def files(self) -> list[Path]:
+        """Every file below the channel, in path order; zero-byte and hidden files and folders are skipped."""
+        found: list[Path] = []
+        for folder, folders, names in os.walk(self.path):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            found += [Path(folder, name) for name in names if not name.startswith(".")]
+        return sorted(file for file in found if file.is_file() and file.stat().st_size > 0)
+
+    def sources(self, epoch: int = 0) -> list[Source]:
+        """What to read in this epoch: the files, or the epoch's FIFO, which may appear late.
+
+        Raises UserError naming the channel when it holds nothing, or when the FIFO does not appear in time.
+        """
+        if self.input_mode == "Pipe":
+            fifo = self.path.with_name(f"{self.name}_{epoch}")
+            return [Source(name=str(fifo), open=lambda: _open_late(fifo))]
+        files = self.files()
+        if not files:
+            raise UserError(
+                f"No data in {self.name} channel path {self.path}: the channel is declared but holds no "
+                "non-empty file; check its S3 prefix",
+                field=self.name,
+            )
+        return [Source(name=str(file), open=lambda file=file: file.open("rb"), path=file) for file in files]  # type: ignore[misc]
+
+
+def _open_late(fifo: Path) -> BinaryIO:
+    deadline = time.monotonic() + PIPE_PATIENCE_SECONDS
+    while not fifo.exists():
+        if time.monotonic() > deadline:
+            raise UserError(f"the pipe {fifo} did not appear within {PIPE_PATIENCE_SECONDS:.0f} s")
+        time.sleep(PIPE_POLL_SECONDS)
+    return fifo.open("rb")

@@ -1,0 +1,93 @@
+"""The figures of a report as plain data; `reports` draws them.
+
+Every figure has a `title`, one sentence of `caption` for the reader, and `alt`, the text that stands for the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+
+@dataclass(frozen=True)
+class Line:
+    """A named curve through the points (x[i], y[i])."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A labelled point on a LineChart, for example the chosen cut-off."""
+
+    label: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """Curves over a common axis; `diagonal` adds the line y = x for comparison."""
+
+    title: str
+    caption: str
+    alt: str
+    x_label: str
+    y_label: str
+    lines: Sequence[Line]
+    marks: Sequence[Mark] = ()
+    diagonal: bool = False
+    y_from_zero: bool = False
+
+
+@dataclass(frozen=True)
+class BarChart:
+    """Horizontal bars, largest first as given."""
+
+    title: str
+    caption: str
+    alt: str
+    value_label: str
+    names: Sequence[str]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True)
+class ScatterChart:
+    """Points (x[i], y[i]); `diagonal` adds the line y = x."""
+
+    title: str
+    caption: str
+    alt: str
+    x_label: str
+    y_label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    diagonal: bool = False
+
+
+@dataclass(frozen=True)
+class MatrixChart:
+    """Counts by actual class (row) and predicted class (column)."""
+
+    title: str
+    caption: str
+    alt: str
+    row_names: Sequence[str]
+    column_names: Sequence[str]
+    counts: Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A two-column table: what, and how much."""
+
+    title: str
+    rows: Sequence[tuple[str, str]]
+    kind: Literal["headline", "table"] = "table"
+
+
+Figure: TypeAlias = LineChart | BarChart | ScatterChart | MatrixChart | Facts

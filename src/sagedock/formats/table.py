@@ -1,0 +1,87 @@
+"""What the table formats decode to and encode from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from sagedock.errors import UserError
+
+Floats: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RecordIdentity:
+    """The uid and metadata of a recordio-protobuf Record, echoed in its answer."""
+
+    uid: str | None = None
+    metadata: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of numbers.
+
+    `features` is a float32 array (rows, columns) in which NaN means missing, or a CSR matrix in which an absent entry
+    means missing and a stored zero is a zero. `labels` and `weights` are (rows,) float32; `groups` (rows,) are
+    libsvm's query ids.
+    """
+
+    features: Floats | csr_matrix
+    labels: Floats | None = None
+    weights: Floats | None = None
+    groups: NDArray[np.int64] | None = None
+    identities: Sequence[RecordIdentity] | None = None
+
+    @property
+    def rows(self) -> int:
+        return int(self.features.shape[0])
+
+    @property
+    def columns(self) -> int:
+        return int(self.features.shape[1])
+
+    @property
+    def is_sparse(self) -> bool:
+        return isinstance(self.features, csr_matrix)
+
+    def fitted_to(self, feature_count: int) -> Table:
+        """This table with exactly `feature_count` columns, for a model that was trained on so many.
+
+        A dense table must have them already; a sparse one may be narrower, its absent columns being missing values.
+        Raises UserError naming the columns expected and got.
+        """
+        if self.columns == feature_count:
+            return self
+        if self.is_sparse and self.columns < feature_count:
+            data = self.features
+            wider = csr_matrix((data.data, data.indices, data.indptr), shape=(self.rows, feature_count))
+            return replace(self, features=wider)
+        raise UserError(
+            f"expected {feature_count} feature columns, got {self.columns}: "
+            "send the columns the model was trained on, without the label"
+        )
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One answer per record, by column.
+
+    Each value of `columns` is an array (rows,) or (rows, k), integer or float; the key is the field's name in the
+    answer (for example `score`). `plain` says that a CSV line holds the bare values joined by commas; otherwise a
+    list is one quoted field, as SageMaker's selectable inference writes it.
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+    plain: bool = True
+    json_key: str = "predictions"
+    identities: Sequence[RecordIdentity] | None = None
+
+    @property
+    def rows(self) -> int:
+        return len(next(iter(self.columns.values())))
