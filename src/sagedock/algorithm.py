@@ -32,8 +32,8 @@ class Model(Protocol):
     def predict(self, table: Table) -> Predictions:
         """One answer per row, in order; a row's answer does not depend on its neighbours. `table` fits already."""
 
-    def save(self, directory: Path) -> None:
-        """Write the artefacts, each whole or not at all, under names that are free of paths."""
+    def save(self, directory: Path) -> Sequence[str]:
+        """Write the artefacts, each whole or not at all, and return their names relative to `directory`."""
 
     def describe(self) -> Mapping[str, Any]:
         """What the manifest says of the model: feature_count, class_names, decision and the like (JSON values)."""
@@ -103,6 +103,8 @@ class Algorithm:
     response_types: Sequence[str]
     default_request_type: str
     default_response_type: str
+    distributions: Sequence[str] = field(default=())
+    """Packages whose versions the manifest records, where they are installed."""
     artefacts: Sequence[str] = field(default=())
     """Glob patterns by which a model directory without a manifest is recognised."""
 

@@ -57,12 +57,6 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def checksums(directory: Path) -> dict[str, str]:
-    """The sha256 of every file below `directory` that is neither hidden nor the manifest."""
-    files = (file for file in sorted(directory.rglob("*")) if file.is_file() and not file.name.startswith("."))
-    return {str(file.relative_to(directory)): sha256(file) for file in files if file.name != NAME}
-
-
 def write(directory: Path, manifest: Manifest) -> None:
     """Write manifest.json into `directory`, whole or not at all."""
     write_text(directory / NAME, json.dumps(asdict(manifest), indent=2, sort_keys=True) + "\n")

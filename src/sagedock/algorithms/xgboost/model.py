@@ -69,11 +69,13 @@ class XGBoostModel:
             return majority(np.stack(answers))
         return np.mean(answers, axis=0, dtype=np.float32)
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: Path) -> list[str]:
         """Write `xgboost-model`, or `xgboost-model-0` and so on for several, as UBJSON."""
-        for number, booster in enumerate(self.boosters):
-            name = ARTEFACT if len(self.boosters) == 1 else f"{ARTEFACT}-{number}"
+        single = len(self.boosters) == 1
+        names = [ARTEFACT if single else f"{ARTEFACT}-{number}" for number in range(len(self.boosters))]
+        for name, booster in zip(names, self.boosters, strict=True):
             write_bytes(directory / name, bytes(booster.save_raw("ubj")))
+        return names
 
     def describe(self) -> Mapping[str, Any]:
         """Objective, sizes, class names and the cost-optimal decision."""
@@ -129,7 +131,7 @@ def majority(votes: NDArray[np.float32]) -> NDArray[np.float32]:
 def _predict(booster: xgboost.Booster, features: NDArray[np.float32] | csr_matrix) -> NDArray[np.float32]:
     best = booster.attr("best_iteration")
     rounds = (0, int(best) + 1) if best is not None else (0, 0)
-    if booster.attr("sagedock_linear") == "true" or _is_linear(booster):
+    if _is_linear(booster):
         matrix = xgboost.DMatrix(features, nthread=1)
         return np.asarray(booster.predict(matrix, validate_features=False), dtype=np.float32)
     answer = booster.inplace_predict(features, iteration_range=rounds, validate_features=False)

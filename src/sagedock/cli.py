@@ -1,0 +1,126 @@
+"""The command `sagedock`: it parses, calls, and returns an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sagedock import __version__, log
+from sagedock.errors import SagedockError, UserError
+
+COMMANDS = ("train", "serve", "run", "list", "describe")
+NOT_FOUND = 127
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command given and return the exit code.
+
+    As the entry point of an image this follows SageMaker's conventions: without arguments it trains, and a first
+    argument that is no command of ours is executed as a program, its exit code passed on.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["train"]
+    if given[0] not in COMMANDS and not given[0].startswith("-"):
+        return _execute(given)
+    log.set_up()
+    options = _parser().parse_args(given)
+    environment = dict(os.environ)
+    if getattr(options, "base", None) is not None:
+        environment["SAGEMAKER_BASE_DIR"] = str(options.base.resolve())
+    try:
+        return _COMMANDS[options.command](options, environment)
+    except SagedockError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sagedock",
+        description="Train and serve SageMaker's built-in algorithms, as a process or in a container.",
+        epilog="Without arguments it trains. Any other first argument is executed as a program.",
+    )
+    parser.add_argument("--version", action="version", version=f"sagedock {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, meaning in (
+        ("train", "run the training job under the base directory"),
+        ("serve", "serve the model under the base directory on port 8080"),
+    ):
+        command = commands.add_parser(name, help=meaning, description=meaning)
+        command.add_argument("--base", type=Path, help="stands for /opt/ml (default: $SAGEMAKER_BASE_DIR or /opt/ml)")
+    run = commands.add_parser("run", help="run a CreateTrainingJob document here, as a process")
+    run.add_argument("document", type=Path, help="the request body, for example containers/churn/training-job.json")
+    run.add_argument("--base", type=Path, required=True, help="the directory to make, which stands for /opt/ml")
+    run.add_argument(
+        "--channel",
+        action="append",
+        default=[],
+        metavar="NAME=DIRECTORY",
+        help="where a channel's files lie here, in place of its S3Uri; once for each channel",
+    )
+    commands.add_parser("list", help="list the algorithms")
+    describe = commands.add_parser("describe", help="print an algorithm's channels, types and hyperparameters as JSON")
+    describe.add_argument("algorithm")
+    return parser
+
+
+def _train(_options: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from sagedock.training.run import run
+
+    return run(environment)
+
+
+def _serve(_options: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from sagedock.serving.server import serve
+
+    return serve(environment)
+
+
+def _run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from sagedock.local.training import train
+
+    return train(options.document, options.base.resolve(), _pairs(options.channel), environment)
+
+
+def _list(_options: argparse.Namespace, _environment: Mapping[str, str]) -> int:
+    from sagedock import algorithms
+
+    for name in algorithms.names():
+        sys.stdout.write(f"{name:24}{algorithms.find(name).summary}\n")
+    return 0
+
+
+def _describe(options: argparse.Namespace, _environment: Mapping[str, str]) -> int:
+    from sagedock import algorithms
+
+    sys.stdout.write(json.dumps(algorithms.find(options.algorithm).description(), indent=2) + "\n")
+    return 0
+
+
+_COMMANDS = {"train": _train, "serve": _serve, "run": _run, "list": _list, "describe": _describe}
+
+
+def _pairs(given: Sequence[str]) -> dict[str, Path]:
+    pairs = {}
+    for pair in given:
+        name, separator, directory = pair.partition("=")
+        if not separator or not name or not directory:
+            raise UserError(f"--channel {pair!r} must have the form NAME=DIRECTORY", field="--channel")
+        pairs[name] = Path(directory)
+    return pairs
+
+
+def _execute(command: Sequence[str]) -> int:
+    program = shutil.which(command[0])
+    if program is None:
+        sys.stderr.write(
+            f"sagedock: {command[0]!r} is neither a command ({', '.join(COMMANDS)}) nor a program on PATH; "
+            "try sagedock --help\n"
+        )
+        return NOT_FOUND
+    sys.stdout.flush()
+    os.execv(program, list(command))  # noqa: S606 - what an entry point is for

@@ -1,0 +1,38 @@
+"""/opt/ml/output/failure: the text that becomes a training job's FailureReason."""
+
+from __future__ import annotations
+
+import logging
+
+from sagedock.contracts.files import make_directory, write_text
+from sagedock.contracts.paths import Paths
+from sagedock.errors import SagedockError
+
+log = logging.getLogger(__name__)
+
+LIMIT = 1000
+"""Characters; SageMaker keeps 1,024 and adds a few of its own."""
+
+
+def reason(error: BaseException) -> str:
+    """Cause and remedy, the class of error first, as SageMaker's containers begin theirs."""
+    kind = type(error).__name__ if isinstance(error, SagedockError) else "AlgorithmError"
+    text = str(error) or type(error).__name__
+    if not isinstance(error, SagedockError):
+        text = f"unexpected {type(error).__name__}: {text}; see the log for where it happened"
+    whole = f"{kind}: {text}".strip()
+    return whole if len(whole) <= LIMIT else whole[: LIMIT - 1] + "…"
+
+
+def clear(paths: Paths) -> None:
+    """Remove the failure file of an earlier attempt, if there is one."""
+    paths.failure.unlink(missing_ok=True)
+
+
+def write(paths: Paths, error: BaseException) -> None:
+    """Write the failure file; a refusal to write it is logged, since the job is failing anyway."""
+    try:
+        make_directory(paths.output)
+        write_text(paths.failure, reason(error) + "\n")
+    except SagedockError as refusal:
+        log.error("the failure file could not be written: %s", refusal)  # noqa: TRY400 - the cause is in the text

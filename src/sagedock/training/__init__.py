@@ -1,0 +1,1 @@
+"""The training flow, the same for every algorithm."""

@@ -1,0 +1,116 @@
+"""The training flow: from the files below /opt/ml/input to a model, its manifest and its report."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+from collections.abc import Mapping
+
+from sagedock import algorithms
+from sagedock.algorithm import Algorithm, Trained
+from sagedock.contracts import failure, machine, manifest
+from sagedock.contracts.files import make_directory, write_text
+from sagedock.contracts.hyperparameters import Values
+from sagedock.contracts.paths import Paths
+from sagedock.contracts.training import ALGORITHM_HYPERPARAMETER, ALGORITHM_VARIABLE, TrainingJob, checked_channels
+from sagedock.errors import SagedockError, Stopped, UserError
+from sagedock.reports import page
+from sagedock.training import script_mode
+from sagedock.training.context import JobContext, listening, progress_bar
+
+log = logging.getLogger(__name__)
+
+STOPPED_WITHOUT_MODEL = 128 + signal.SIGTERM
+
+
+def run(environment: Mapping[str, str]) -> int:
+    """Run the training job of this container and return its exit code.
+
+    0 means that a whole model stands in the model directory. Anything else leaves the cause and the remedy in
+    output/failure, first line first.
+    """
+    paths = Paths.from_environment(environment)
+    try:
+        failure.clear(paths)
+        _run(paths, environment)
+    except Stopped as error:
+        return _failed(paths, error, STOPPED_WITHOUT_MODEL)
+    except SagedockError as error:
+        return _failed(paths, error, 1)
+    except Exception as error:  # noqa: BLE001 - the outer edge: whatever happens, the platform is told why
+        log.error("unexpected error", exc_info=error)
+        return _failed(paths, error, 1)
+    return 0
+
+
+def _run(paths: Paths, environment: Mapping[str, str]) -> None:
+    job = TrainingJob.read(paths, environment)
+    program = script_mode.program(job, environment)
+    if program is not None:
+        script_mode.hand_over(program, environment)
+    _refuse_several_hosts(job)
+    algorithm = _algorithm(job, environment)
+    values = algorithm.hyperparameters.parse(job.hyperparameters)
+    channels = checked_channels(job.channels, algorithm.channels)
+    context = JobContext(
+        device=machine.device(environment),
+        model_directory=make_directory(paths.model),
+        output_data=make_directory(paths.output_data),
+        checkpoints=job.checkpoints,
+        bar=progress_bar(environment),
+    )
+    log.info("training %s on the %s, job %s", algorithm.name, context.device.upper(), job.name)
+    with listening(context):
+        trained = algorithm.train(values, channels, context)
+        context.stop_means_exit(immediately=False)
+        _save(algorithm, values, trained, paths)
+        _report(algorithm, job, trained, paths)
+
+
+def _refuse_several_hosts(job: TrainingJob) -> None:
+    if len(job.hosts) > 1:
+        raise UserError(
+            f"this job has {len(job.hosts)} hosts ({', '.join(job.hosts)}), and training on more than one is not "
+            "supported yet: set InstanceCount to 1"
+        )
+
+
+def _algorithm(job: TrainingJob, environment: Mapping[str, str]) -> Algorithm:
+    name = job.algorithm_name(environment)
+    if name is None:
+        raise UserError(
+            f"no algorithm was chosen: set the environment variable {ALGORITHM_VARIABLE} or the hyperparameter "
+            f"{ALGORITHM_HYPERPARAMETER} to one of {', '.join(algorithms.names())}",
+            field=ALGORITHM_HYPERPARAMETER,
+        )
+    return algorithms.find(name)
+
+
+def _save(algorithm: Algorithm, values: Values, trained: Trained, paths: Paths) -> None:
+    names = trained.model.save(paths.model)
+    manifest.write(
+        paths.model,
+        manifest.Manifest(
+            algorithm=algorithm.name,
+            versions=manifest.versions_of(algorithm.distributions),
+            hyperparameters=dict(values.given),
+            model=dict(trained.model.describe()),
+            files={name: manifest.sha256(paths.model / name) for name in names},
+        ),
+    )
+    log.info("model written to %s: %s", paths.model, ", ".join([*names, manifest.NAME]))
+
+
+def _report(algorithm: Algorithm, job: TrainingJob, trained: Trained, paths: Paths) -> None:
+    metrics = json.dumps(trained.metrics, indent=2, allow_nan=False)
+    write_text(paths.output_data / "metrics.json", metrics + "\n")
+    html = page.render(f"{algorithm.name} training report", f"Job {job.name}", trained.figures)
+    write_text(paths.output_data / "report.html", html)
+    log.info("report written to %s", paths.output_data / "report.html")
+
+
+def _failed(paths: Paths, error: Exception, code: int) -> int:
+    log.error("%s", failure.reason(error))
+    failure.write(paths, error)
+    return code
