@@ -1,0 +1,126 @@
+"""From channels to DMatrix, with the checks that XGBoost leaves out or words badly."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+from sagedock.contracts.channels import Channel
+from sagedock.contracts.hyperparameters import Values
+from sagedock.errors import UserError
+from sagedock.formats.media_types import parse_media_type
+from sagedock.formats.table import Table
+from sagedock.formats.training import read_table
+
+log = logging.getLogger(__name__)
+
+DEFAULT_CONTENT_TYPE = "text/libsvm"
+
+Labels = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LabelRule:
+    """The labels an objective can learn from: `holds` maps labels to a mask, `range` says it in words."""
+
+    range: str
+    holds: Callable[[Labels], NDArray[np.bool_]]
+
+
+_UNIT = LabelRule("in [0, 1]", lambda labels: (labels >= 0) & (labels <= 1))
+_BINARY = LabelRule("0 or 1", lambda labels: (labels == 0) | (labels == 1))
+_NOT_NEGATIVE = LabelRule(">= 0", lambda labels: labels >= 0)
+_POSITIVE = LabelRule("> 0", lambda labels: labels > 0)
+_GRADE = LabelRule("an integer >= 0", lambda labels: (labels >= 0) & (labels == np.floor(labels)))
+_RULES: Mapping[str, LabelRule] = {
+    "binary:logistic": _UNIT,
+    "reg:logistic": _UNIT,
+    "binary:logitraw": _UNIT,
+    "binary:hinge": _BINARY,
+    "count:poisson": _NOT_NEGATIVE,
+    "reg:tweedie": _NOT_NEGATIVE,
+    "reg:gamma": _POSITIVE,
+    "reg:squaredlogerror": LabelRule("> -1", lambda labels: labels > -1),
+    "rank:pairwise": _NOT_NEGATIVE,
+    "rank:ndcg": _GRADE,
+    "rank:map": _BINARY,
+}
+
+
+def read(channels: Mapping[str, Channel], values: Values) -> dict[str, Table]:
+    """The tables of the channels, all of the train channel's content type, their labels checked.
+
+    Raises UserError for whatever cannot be read, for labels outside the objective's range, and for a validation
+    channel with other columns than train.
+    """
+    media_type = parse_media_type(channels["train"].content_type or DEFAULT_CONTENT_TYPE)
+    tables = {}
+    for name, channel in channels.items():
+        table = read_table(channel.sources(), media_type, weights=values["csv_weights"] == 1)
+        _check(table, name, values)
+        log.info("%s matrix has %d rows and %d columns", name.capitalize(), table.rows, table.columns)
+        tables[name] = table
+    if len(tables) == 2:
+        _same_columns(tables)
+    return tables
+
+
+def matrix(table: Table, threads: int | None) -> xgboost.DMatrix:
+    """The table as XGBoost's own matrix; NaN and absent entries are missing."""
+    data = xgboost.DMatrix(table.features, label=table.labels, weight=table.weights, nthread=threads)
+    if table.groups is not None:
+        data.set_info(qid=table.groups)
+    return data
+
+
+def _same_columns(tables: dict[str, Table]) -> None:
+    widths = {name: table.columns for name, table in tables.items()}
+    if len(set(widths.values())) == 1:
+        return
+    if not all(table.is_sparse for table in tables.values()):
+        described = ", ".join(f"{name} has {width}" for name, width in widths.items())
+        raise UserError(f"the channels must have the same number of feature columns: {described}")
+    widest = max(widths.values())
+    for name, table in tables.items():
+        tables[name] = table.fitted_to(widest)
+
+
+def _check(table: Table, channel: str, values: Values) -> None:
+    labels = table.labels
+    if labels is None:
+        raise UserError(f"the {channel} channel has no labels: put the label first in each record", field=channel)
+    if table.columns == 0:
+        raise UserError(f"the {channel} channel has labels but no feature columns", field=channel)
+    rule = _rule(values)
+    wrong = ~np.isfinite(labels) | ~rule.holds(labels)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise UserError(
+            f"label {float(labels[row]):g} in row {row + 1} of the {channel} channel is out of range: with objective "
+            f"{values['objective']} a label must be {rule.range} ({int(wrong.sum())} of {table.rows} rows are wrong)",
+            field="label",
+            row=row + 1,
+        )
+    if table.weights is not None and not (np.isfinite(table.weights) & (table.weights >= 0)).all():
+        row = int((~(np.isfinite(table.weights) & (table.weights >= 0))).argmax())
+        raise UserError(
+            f"weight {float(table.weights[row]):g} in row {row + 1} of the {channel} channel must be a number >= 0",
+            field="weight",
+            row=row + 1,
+        )
+
+
+def _rule(values: Values) -> LabelRule:
+    objective = values["objective"]
+    if objective.startswith("multi:"):
+        classes = values["num_class"]
+        return LabelRule(
+            f"an integer in [0, {classes}), since num_class is {classes}",
+            lambda labels: (labels >= 0) & (labels < classes) & (labels == np.floor(labels)),
+        )
+    return _RULES.get(objective, LabelRule("a number", np.isfinite))
