@@ -29,7 +29,7 @@ class Table:
 
     `features` is a float32 array (rows, columns) in which NaN means missing, or a CSR matrix in which an absent entry
     means missing and a stored zero is a zero. `labels` and `weights` are (rows,) float32; `groups` (rows,) are
-    libsvm's query ids.
+    libsvm's query ids. `dense_columns` is the length of the dense rows that a CSR matrix holds among sparse ones.
     """
 
     features: Floats | csr_matrix
@@ -37,6 +37,7 @@ class Table:
     weights: Floats | None = None
     groups: NDArray[np.int64] | None = None
     identities: Sequence[RecordIdentity] | None = None
+    dense_columns: int | None = None
 
     @property
     def rows(self) -> int:
@@ -58,7 +59,7 @@ class Table:
         """
         if self.columns == feature_count:
             return self
-        if self.is_sparse and self.columns < feature_count:
+        if self.is_sparse and self.columns < feature_count and self.dense_columns is None:
             data = self.features
             wider = csr_matrix((data.data, data.indices, data.indptr), shape=(self.rows, feature_count))
             return replace(self, features=wider)

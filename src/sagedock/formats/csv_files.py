@@ -1,0 +1,214 @@
+"""Training data in CSV, parsed by a columnar engine a block of lines at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sagedock.contracts.channels import Source
+from sagedock.errors import UserError
+from sagedock.formats.blocks import Block, GrowingArray, blocks
+from sagedock.formats.cells import NAN_SPELLINGS, narrowed, number
+from sagedock.formats.csv import cells, looks_like_libsvm, sniff
+from sagedock.formats.table import Floats, Table
+
+_BLANK_LINE = re.compile(rb"(?m)^\r?\n")
+_MISSING = ["", *NAN_SPELLINGS, *(f" {spelling}" for spelling in ("", *NAN_SPELLINGS))]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What stands in the leading columns: a label or not, a weight or not."""
+
+    labelled: bool
+    weighted: bool
+
+    @property
+    def leading(self) -> int:
+        return int(self.labelled) + int(self.weighted)
+
+
+def read(sources: Sequence[Source], layout: Layout) -> Table:
+    """All rows of `sources`, in their order.
+
+    Raises UserError naming file, line, column and value of what is not a number, and lines whose columns differ.
+    """
+    features: GrowingArray | None = None
+    leading = [GrowingArray() for _ in range(layout.leading)]
+    columns: int | None = None
+    for source in sources:
+        for matrix in _matrices(source, columns, layout):
+            if features is None:
+                columns = matrix.shape[1]
+                features = GrowingArray(columns - layout.leading)
+            for position, array in enumerate(leading):
+                array.append(matrix[:, position])
+            features.append(matrix[:, layout.leading :])
+    if features is None:
+        raise UserError(f"no records in {', '.join(source.name for source in sources)}")
+    finished = [array.finished() for array in leading]
+    return Table(
+        features=features.finished(),
+        labels=finished[0] if layout.labelled else None,
+        weights=finished[-1] if layout.weighted else None,
+    )
+
+
+def _matrices(source: Source, columns: int | None, layout: Layout) -> Iterator[Floats]:
+    """Each block of `source` as float32 (rows, columns), checked; `columns` is what earlier files have."""
+    delimiter = ""
+    with source.open() as stream:
+        for block in blocks(stream, source.name):
+            if not delimiter:
+                delimiter = sniff(block.text.partition(b"\n")[0].decode("utf-8", "replace"))
+                _refuse_header(source.name, block, delimiter)
+            matrix = _parse(block, delimiter, columns)
+            if matrix is None:
+                matrix = _read_carefully(source.name, block, delimiter, columns)
+            if columns is None and matrix.shape[1] <= layout.leading:
+                _refuse_narrow(source.name, matrix.shape[1], delimiter)
+            columns = matrix.shape[1]
+            _check_leading(source.name, block, matrix, layout)
+            yield matrix
+
+
+def _parse(block: Block, delimiter: str, columns: int | None) -> Floats | None:
+    """The numbers of `block`; None when the engine refuses it, or reads more or less into it than we do."""
+    import pyarrow
+    from pyarrow import csv as engine
+
+    if _BLANK_LINE.search(block.text):
+        return None
+    columns = columns or _columns(block, delimiter)
+    names = [str(position) for position in range(columns)]
+    try:
+        table = engine.read_csv(
+            pyarrow.BufferReader(block.text),
+            engine.ReadOptions(column_names=names, use_threads=False, block_size=len(block.text) + 1),
+            engine.ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
+            engine.ConvertOptions(
+                column_types=dict.fromkeys(names, pyarrow.float64()),
+                null_values=_MISSING,
+                quoted_strings_can_be_null=True,
+            ),
+        )
+    except pyarrow.ArrowInvalid:
+        return None
+    if table.num_rows != block.text.count(b"\n"):
+        return None
+    return _filled(table, columns)
+
+
+def _columns(block: Block, delimiter: str) -> int:
+    try:
+        return len(cells(block.text.partition(b"\n")[0].decode("utf-8", "replace"), delimiter))
+    except ValueError:
+        return 1
+
+
+def _filled(table: Any, columns: int) -> Floats | None:
+    matrix = np.empty((table.num_rows, columns), dtype=np.float32)
+    missing = 0
+    for position, column in enumerate(table.columns):
+        missing += column.null_count
+        matrix[:, position] = narrowed(column.to_numpy())
+    if np.isinf(matrix).any() or np.count_nonzero(np.isnan(matrix)) != missing:
+        return None
+    return matrix
+
+
+def _read_carefully(name: str, block: Block, delimiter: str, columns: int | None) -> Floats:
+    """A second look at a block that the engine refused, a cell at a time. Raises UserError naming the place."""
+    rows: list[list[float]] = []
+    for line, text in enumerate(_lines(block), start=block.line):
+        rows.append(_numbers(name, line, text, delimiter))
+        columns = columns or len(rows[0])
+        if len(rows[-1]) != columns:
+            raise UserError(
+                f"{name}, line {line}: expected {columns} columns as in the lines before, got {len(rows[-1])}: "
+                "give every line the same columns"
+            )
+    return narrowed(np.array(rows, dtype=np.float64))
+
+
+def _lines(block: Block) -> list[str]:
+    text = block.text.decode("utf-8", "replace").removesuffix("\n")
+    return [line.removesuffix("\r") for line in text.split("\n")]
+
+
+def _numbers(name: str, line: int, text: str, delimiter: str) -> list[float]:
+    if not text:
+        raise UserError(f"{name}, line {line}: the line is blank: remove it")
+    try:
+        texts = cells(text, delimiter)
+    except ValueError as error:
+        raise UserError(f"{name}, line {line}: {error}") from error
+    numbers = []
+    for column, cell in enumerate(texts, start=1):
+        try:
+            numbers.append(number(cell))
+        except ValueError as error:
+            raise UserError(
+                f"{name}, line {line}, column {column}: {error}{_remedy(cell)}", field=f"column {column}"
+            ) from error
+    return numbers
+
+
+def _remedy(cell: str) -> str:
+    if looks_like_libsvm(cell):
+        return "; this looks like LIBSVM: declare the channel's ContentType as text/libsvm"
+    return "; encode text columns as numbers, and leave missing cells empty"
+
+
+def _refuse_header(name: str, block: Block, delimiter: str) -> None:
+    """Raise UserError when the first line holds names: some text, while the second line is numbers there."""
+    lines = _lines(Block(b"\n".join(block.text.split(b"\n", 2)[:2]), block.line))
+    try:
+        first, *others = [cells(line, delimiter) for line in lines]
+    except ValueError:
+        return
+    names = [position for position, cell in enumerate(first) if not _is_number(cell)]
+    if not names or any(looks_like_libsvm(first[position]) for position in names):
+        return
+    below = others[0] if others else []
+    if len(names) == len(first) or all(position < len(below) and _is_number(below[position]) for position in names):
+        raise UserError(
+            f"{name}, line 1, column {names[0] + 1}: {first[names[0]]!r} is not a number: "
+            "the file begins with a header row; remove it"
+        )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        number(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_narrow(name: str, columns: int, delimiter: str) -> None:
+    raise UserError(
+        f"{name}, line 1: {columns} column{'s' * (columns > 1)} (delimiter {delimiter!r}) leave no feature columns: "
+        "give the label first and then the features, separated by commas"
+    )
+
+
+def _check_leading(name: str, block: Block, matrix: Floats, layout: Layout) -> None:
+    kinds = ["label"] * layout.labelled + ["weight"] * layout.weighted
+    for column, kind in enumerate(kinds):
+        _refuse_missing(name, block, matrix[:, column], column + 1, kind)
+
+
+def _refuse_missing(name: str, block: Block, values: NDArray[np.float32], column: int, kind: str) -> None:
+    missing = np.flatnonzero(np.isnan(values))
+    if len(missing):
+        raise UserError(
+            f"{name}, line {block.line + int(missing[0])}, column {column}: the {kind} is missing: "
+            f"give every record a {kind}, or remove the record",
+            field=kind,
+        )

@@ -1,0 +1,76 @@
+"""LIBSVM text: `label[:weight] [qid:n] index:value ...`, indices as written, what is absent is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sagedock.errors import UserError
+from sagedock.formats.cells import number, shown
+from sagedock.formats.csv import text_lines
+from sagedock.formats.rows import WIDEST, csr
+from sagedock.formats.table import Table
+
+NOT_LIBSVM = "this is not 'LIBSVM' format, which is: label index:value index:value ..."
+
+
+@dataclass
+class Entries:
+    """The records read so far, in the parts of a CSR matrix."""
+
+    labels: list[float] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    groups: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    keys: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=lambda: [0])
+
+
+def decode(body: bytes) -> Table:
+    """The records of a request; a label before the entries is ignored, and so is qid.
+
+    Raises UserError naming the row of what is not index:value.
+    """
+    lines = text_lines(body)
+    if not lines:
+        raise UserError("the body holds no records: send at least one line")
+    entries = Entries()
+    for row, line in enumerate(lines, start=1):
+        tokens = line.partition("#")[0].split()
+        try:
+            if tokens and ":" not in tokens[0]:
+                number(tokens[0])
+                del tokens[0]
+            read_entries(tokens, entries)
+        except ValueError as error:
+            raise UserError(f"row {row}: {error}; {NOT_LIBSVM}", row=row) from error
+    return Table(features=_matrix(entries))
+
+
+def read_entries(tokens: list[str], entries: Entries) -> None:
+    """Append one record, given without its label. Raises ValueError for a token that is not index:value."""
+    if tokens and tokens[0].startswith("qid:"):
+        entries.groups.append(_index(tokens[0].removeprefix("qid:"), tokens[0]))
+        tokens = tokens[1:]
+    for token in tokens:
+        index, colon, value = token.partition(":")
+        if not colon or not value:
+            raise ValueError(f"{shown(token)} is not index:value")
+        entries.keys.append(_index(index, token))
+        entries.values.append(number(value))
+    entries.starts.append(len(entries.keys))
+
+
+def _index(text: str, token: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise ValueError(f"{shown(token)} has no whole number before its colon")
+    return int(text)
+
+
+def _matrix(entries: Entries) -> csr_matrix:
+    keys = np.array(entries.keys, dtype=np.int64)
+    width = int(keys.max()) + 1 if len(keys) else 0
+    if width > WIDEST:
+        raise UserError(f"index {width - 1} is above {WIDEST - 1}, the highest that is read")
+    return csr(np.array(entries.values, dtype=np.float64), keys, np.array(entries.starts, dtype=np.int64), width)

@@ -1,0 +1,50 @@
+"""Training data of a channel: files or a pipe to a Table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sagedock.contracts.channels import Source
+from sagedock.errors import UnsupportedMediaType, UserError
+from sagedock.formats import csv, csv_files, libsvm_files
+from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, RECORDIO, MediaType
+from sagedock.formats.table import Table
+
+TRAINING_TYPES = (CSV, LIBSVM, JSON, JSON_LINES, PARQUET, RECORDIO)
+
+
+def read_table(sources: Sequence[Source], media_type: MediaType, *, weights: bool = False) -> Table:
+    """Every record of `sources`, in their order, with labels.
+
+    The label stands first in CSV (unless label_size=0), in libsvm and in parquet's column 0, and under `label` in
+    recordio and JSON. `weights` says that CSV's second column weighs the records. Raises UserError naming file, line
+    or record, and what is wrong there.
+    """
+    if weights and media_type.essence != CSV:
+        raise UserError(f"csv_weights goes with text/csv only, and the data are {media_type.essence}: remove it")
+    if media_type.essence == CSV:
+        labelled = csv.label_columns(media_type, default=1) == 1
+        if weights and not labelled:
+            raise UserError("csv_weights needs a label column before the weights: use label_size=1")
+        return csv_files.read(sources, csv_files.Layout(labelled=labelled, weighted=weights))
+    if media_type.essence == LIBSVM:
+        return libsvm_files.read(sources)
+    return _read_others(sources, media_type)
+
+
+def _read_others(sources: Sequence[Source], media_type: MediaType) -> Table:
+    if media_type.essence == PARQUET:
+        from sagedock.formats import parquet
+
+        return parquet.read(sources)
+    if media_type.essence == RECORDIO:
+        from sagedock.formats import records
+
+        return records.read(sources)
+    if media_type.essence in {JSON, JSON_LINES}:
+        from sagedock.formats import instances
+
+        return instances.read_sources(sources, lined=media_type.essence == JSON_LINES)
+    raise UnsupportedMediaType(
+        f"training data of type {media_type.essence!r} are not read: declare one of {', '.join(TRAINING_TYPES)}"
+    )
