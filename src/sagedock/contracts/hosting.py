@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sagedock.contracts import machine
+
+MEBIBYTE = 1024 * 1024
+DEFAULT_PORT = 8080
+DEFAULT_PAYLOAD_MEBIBYTES = 25
+LARGEST_PAYLOAD_MEBIBYTES = 100
+"""CreateTransformJob's bound on MaxPayloadInMB, and on its product with MaxConcurrentTransforms."""
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -17,3 +32,93 @@ class InferenceOptions:
     ensemble: bool = False
     allow_pickle: bool = False
     device: str = "cpu"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> InferenceOptions:
+        """Raises UserError or PlatformError for a SAGEDOCK_DEVICE that is unknown or absent."""
+        keys = environment.get("SAGEMAKER_INFERENCE_OUTPUT", "").lower().replace(" ", "").split(",")
+        return cls(
+            output=tuple(key for key in keys if key),
+            ensemble=_flag(environment, "SAGEMAKER_INFERENCE_ENSEMBLE"),
+            allow_pickle=_flag(environment, "SAGEDOCK_ALLOW_PICKLE"),
+            device=machine.device(environment),
+        )
+
+
+@dataclass(frozen=True)
+class HostingSettings:
+    """How this container serves.
+
+    `threads` is how many inferences run at once in each of `workers` processes. `timeout` is after how many seconds of
+    silence a worker is replaced, 0 for never; no request is cut by it. `max_payload_bytes` bounds a request's body.
+    `batch` is SAGEMAKER_BATCH as spelled, None when it is absent or false.
+    """
+
+    port: int = DEFAULT_PORT
+    workers: int = 1
+    threads: int = 1
+    timeout: int = 0
+    max_payload_bytes: int = DEFAULT_PAYLOAD_MEBIBYTES * MEBIBYTE
+    default_accept: str | None = None
+    batch: str | None = None
+    options: InferenceOptions = field(default_factory=InferenceOptions)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> HostingSettings:
+        """What `environment` asks for; a number that does not parse is logged and its default taken (contract D27).
+
+        Raises UserError or PlatformError for a SAGEDOCK_DEVICE that cannot be had.
+        """
+        batch = environment.get("SAGEMAKER_BATCH", "").strip()
+        return cls(
+            port=_whole(environment, "SAGEMAKER_BIND_TO_PORT", DEFAULT_PORT, 1, 65535),
+            workers=_whole(environment, "SAGEMAKER_MODEL_SERVER_WORKERS", machine.cpu_count(), 1, 1024),
+            threads=_whole(environment, "SAGEDOCK_INFERENCE_THREADS", 1, 1, 1024),
+            timeout=_whole(environment, "SAGEMAKER_MODEL_SERVER_TIMEOUT", 0, 0, 86400),
+            max_payload_bytes=_max_payload(environment),
+            default_accept=environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "").strip() or None,
+            batch=None if batch.lower() in _FALSE else batch,
+            options=InferenceOptions.from_environment(environment),
+        )
+
+    def execution_parameters(self) -> dict[str, int | str]:
+        """The answer to GET /execution-parameters: concurrency times payload never exceeds 100 MB.
+
+        The SDK's local mode spells SAGEMAKER_BATCH `True` and trips over MULTI_RECORD, so it is told no strategy.
+        """
+        limit = max(1, min(self.max_payload_bytes // MEBIBYTE, LARGEST_PAYLOAD_MEBIBYTES))
+        wanted = limit if limit > DEFAULT_PAYLOAD_MEBIBYTES else 1  # a limit that was raised is kept, not divided
+        transforms = max(1, min(self.workers * self.threads, LARGEST_PAYLOAD_MEBIBYTES // wanted))
+        parameters: dict[str, int | str] = {
+            "MaxConcurrentTransforms": transforms,
+            "MaxPayloadInMB": min(limit, LARGEST_PAYLOAD_MEBIBYTES // transforms),
+        }
+        return parameters if self.batch == "True" else {**parameters, "BatchStrategy": "MULTI_RECORD"}
+
+
+def _max_payload(environment: Mapping[str, str]) -> int:
+    if environment.get("SAGEMAKER_MAX_PAYLOAD_IN_MB", "").strip():
+        mebibytes = _whole(environment, "SAGEMAKER_MAX_PAYLOAD_IN_MB", DEFAULT_PAYLOAD_MEBIBYTES, 0, 1024)
+        return (mebibytes or LARGEST_PAYLOAD_MEBIBYTES) * MEBIBYTE
+    return _whole(environment, "MAX_CONTENT_LENGTH", DEFAULT_PAYLOAD_MEBIBYTES * MEBIBYTE, 1, 1024 * MEBIBYTE)
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int, smallest: int, largest: int) -> int:
+    text = environment.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        value = smallest - 1
+    if smallest <= value <= largest:
+        return value
+    _log.warning("%s is %r, not a whole number from %d to %d: using %d", name, text, smallest, largest, default)
+    return default
+
+
+def _flag(environment: Mapping[str, str], name: str) -> bool:
+    text = environment.get(name, "").strip().lower()
+    if text not in _TRUE | _FALSE:
+        _log.warning("%s is %r, neither true nor false: using false", name, environment[name])
+    return text in _TRUE

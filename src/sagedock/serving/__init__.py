@@ -1,0 +1,1 @@
+"""Serving: /ping, /invocations and /execution-parameters over HTTP."""

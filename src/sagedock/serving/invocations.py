@@ -1,0 +1,43 @@
+"""POST /invocations as a pure function: bytes, content type and accept in, bytes and content type out."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from sagedock.algorithm import Algorithm, Model
+from sagedock.errors import UnsupportedMediaType
+from sagedock.formats import requests, responses
+from sagedock.formats.media_types import MediaType, negotiate, parse_media_type
+from sagedock.serving.answer import Answer
+
+
+def invoke(
+    model: Model,
+    algorithm: Algorithm,
+    body: bytes,
+    content_type: str | None,
+    accept: str | None,
+    *,
+    default_accept: str | None = None,
+) -> Answer:
+    """Answer one request; `default_accept` is what `*/*` or no Accept means, where the deployer said so.
+
+    Checks run in the order of SageMaker's own container: empty body (204), content type, content, width, accept.
+    Raises UnsupportedMediaType, UserError or NotAcceptable.
+    """
+    if not body:
+        return Answer(HTTPStatus.NO_CONTENT)
+    table = requests.decode(body, _request_type(algorithm, content_type)).fitted_to(model.feature_count)
+    essence = negotiate(accept, algorithm.response_types, default_accept or algorithm.default_response_type)
+    return Answer(HTTPStatus.OK, responses.encode(model.predict(table), essence), essence)
+
+
+def _request_type(algorithm: Algorithm, content_type: str | None) -> MediaType:
+    media_type = parse_media_type(content_type or algorithm.default_request_type)
+    if not algorithm.accepts(media_type):
+        raise UnsupportedMediaType(
+            f"Content-Type {content_type!r} is not supported; {algorithm.name} reads "
+            f"{', '.join(algorithm.request_types)}",
+            field="Content-Type",
+        )
+    return media_type

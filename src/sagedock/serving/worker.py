@@ -1,0 +1,145 @@
+"""The worker process: gunicorn's threaded worker, with health checks that nothing can block and a complete drain."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import selectors
+import signal
+import socket
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn.http import errors as protocol
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+
+from sagedock.serving import errors
+
+PEEK_BYTES = 64
+QUICK = re.compile(rb"(?:(?:GET|HEAD|POST) /ping|GET /execution-parameters)[ ?/]")
+"""Requests that need no model: they have threads of their own."""
+QUICK_THREADS = 2
+ACCEPTS_AT_ONCE = 64
+COURTESY_SECONDS = 0.001
+"""How long a busy worker leaves a new connection to its siblings before it takes it."""
+
+STATUSES: tuple[tuple[type[Exception], HTTPStatus], ...] = (
+    (protocol.LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG),
+    (protocol.LimitRequestHeaders, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE),
+    (protocol.ExpectationFailed, HTTPStatus.EXPECTATION_FAILED),
+    (protocol.UnsupportedTransferCoding, HTTPStatus.NOT_IMPLEMENTED),
+    (protocol.ParseException, HTTPStatus.BAD_REQUEST),
+)
+"""What a request that is no HTTP is told; the first class that fits decides."""
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """Waits for the first bytes of a request on the poller, looks at them, and picks the threads that answer it."""
+
+    def init_process(self) -> None:
+        """Never returns."""
+        sys.setswitchinterval(0.001)  # seconds; a health check gets the interpreter's lock this soon
+        self.quick_pool = ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick")
+        self.busy = 0
+        super().init_process()
+
+    def init_signals(self) -> None:
+        """SIGTERM was held back while this process was forked (`sagedock.serving.server`)."""
+        super().init_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def load_wsgi(self) -> None:
+        """Each worker has an application of its own, whose model begins to load here."""
+        self.wsgi = self.app.application_of(self)
+
+    def run(self) -> None:
+        """Serve until told to stop, then answer every request that a client has begun; never returns.
+
+        The process ends without joining its threads: one that still waits for bytes of a client gone silent, or for a
+        model still loading, would hold the exit up.
+        """
+        super().run()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take the connections that wait; a worker in the middle of an inference lets an idle sibling go first."""
+        if self.busy:
+            time.sleep(COURTESY_SECONDS)
+        for _ in range(ACCEPTS_AT_ONCE):
+            try:
+                client, address = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            self.nr_conns += 1
+            self._await_request(TConn(self.cfg, client, address, listener.getsockname()))
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """A worker that stops first takes every connection the kernel has accepted on its behalf."""
+        stops = self._accepting and not enabled and not self.alive
+        super().set_accept_enabled(enabled)
+        if stops:
+            self.busy = 0
+            for listener in self.sockets:
+                self.accept(listener)
+                listener.close()
+
+    def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
+        """The first bytes of a request have come, or the client has gone."""
+        self.poller.unregister(client)
+        self.keepalived_conns.remove(conn)
+        self._dispatch(conn)
+
+    def _dispatch(self, conn: TConn) -> None:
+        try:
+            start = conn.sock.recv(PEEK_BYTES, socket.MSG_PEEK)
+        except BlockingIOError:
+            self._await_request(conn)
+            return
+        except OSError:
+            start = b""
+        if not start:
+            self.nr_conns -= 1
+            conn.close()
+            return
+        conn.data_ready = True
+        quick = QUICK.match(start) is not None
+        self.busy += not quick
+        future = (self.quick_pool if quick else self.tpool).submit(self.handle, conn)
+        future.add_done_callback(lambda done: self.method_queue.defer(self._finish, conn, done, quick))
+
+    def _finish(self, conn: TConn, done: Any, quick: bool) -> None:
+        self.busy -= not quick
+        self.finish_request(conn, done)
+
+    def _await_request(self, conn: TConn) -> None:
+        """Watch a connection that has sent nothing yet; it is closed like one that is kept alive."""
+        conn.set_timeout()
+        if not self.alive:
+            conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
+        self.keepalived_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer bytes that are no HTTP request; gunicorn's own answer is HTML."""
+        status = next((found for kind, found in STATUSES if isinstance(exc, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+        if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+            self.log.exception("error while handling a connection")
+        else:
+            self.log.warning("%s", json.dumps({"event": "request_refused", "status": status, "message": str(exc)}))
+        text = errors.INTERNAL if status >= HTTPStatus.INTERNAL_SERVER_ERROR else f"no valid HTTP request: {exc}"
+        body = errors.body(status, text)
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nContent-Type: {errors.JSON}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        try:
+            client.sendall(head.encode("latin-1") + body)
+        except OSError:
+            self.log.debug("the client had gone before it could be told of %s", status)
