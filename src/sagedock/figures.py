@@ -90,4 +90,22 @@ class Facts:
     kind: Literal["headline", "table"] = "table"
 
 
-Figure: TypeAlias = LineChart | BarChart | ScatterChart | MatrixChart | Facts
+@dataclass(frozen=True)
+class Grid:
+    """A table of several columns; the first column heads its row, the others hold numbers as text."""
+
+    title: str
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading for the figures that follow, with a sentence for the reader or none."""
+
+    title: str
+    text: str = ""
+
+
+Figure: TypeAlias = LineChart | BarChart | ScatterChart | MatrixChart | Facts | Grid | Section
