@@ -66,16 +66,20 @@ class Boosted:
 
 
 def boost(
-    plan: Plan, data: Mapping[str, xgboost.DMatrix], context: Context, checkpoints: Checkpoints | None = None
+    plan: Plan,
+    train: xgboost.DMatrix,
+    evaluated: Mapping[str, xgboost.DMatrix],
+    context: Context,
+    checkpoints: Checkpoints | None = None,
 ) -> Boosted:
-    """Boost on data["train"], evaluating every matrix of `data` each round.
+    """Boost on `train`, evaluating every matrix of `evaluated` each round.
 
     Goes on from the newest checkpoint when there is one. After SIGTERM the round in hand is finished and what there is
     is returned. With early stopping the booster is cut back to its best round. Raises AlgorithmError when XGBoost
     refuses.
     """
     try:
-        boosted = _boost(plan, data, context, checkpoints)
+        boosted = _boost(plan, train, evaluated, context, checkpoints)
         return _cut_back(boosted, context) if plan.early_stopping else boosted
     except xgboost.core.XGBoostError as error:
         reason = str(error).strip().splitlines()[0]
@@ -83,18 +87,23 @@ def boost(
 
 
 def _boost(
-    plan: Plan, data: Mapping[str, xgboost.DMatrix], context: Context, checkpoints: Checkpoints | None
+    plan: Plan,
+    train: xgboost.DMatrix,
+    evaluated: Mapping[str, xgboost.DMatrix],
+    context: Context,
+    checkpoints: Checkpoints | None,
 ) -> Boosted:
-    booster, history, done = _begin(plan, data, checkpoints)
+    booster, history, done = _begin(plan, [train, *evaluated.values()], checkpoints)
     stopping = plan.early_stopping
-    context.stop_means_exit(done == 0)
+    if done > 0:
+        context.stop_means_exit(False)
     for number in range(done, plan.rounds):
         if context.should_stop() or (stopping and stopping.is_over(history)):
             break
         _renew_updaters(booster, plan.parameters)
-        booster.update(data["train"], number)
+        booster.update(train, number)
         context.stop_means_exit(False)
-        values = evaluate(booster, data, number, plan.custom_metric)
+        values = evaluate(booster, evaluated, number, plan.custom_metric)
         for series, value in values.items():
             history.setdefault(series, []).append(value)
         context.emit(metric_line(number, values))
@@ -109,9 +118,8 @@ def _boost(
 
 
 def _begin(
-    plan: Plan, data: Mapping[str, xgboost.DMatrix], checkpoints: Checkpoints | None
+    plan: Plan, cache: list[xgboost.DMatrix], checkpoints: Checkpoints | None
 ) -> tuple[xgboost.Booster, History, int]:
-    cache = list(data.values())
     found = checkpoints.latest() if checkpoints is not None else None
     if found is None:
         return xgboost.Booster(dict(plan.parameters), cache), {}, 0
@@ -140,17 +148,17 @@ def _renew_updaters(booster: xgboost.Booster, parameters: Mapping[str, Any]) -> 
 
 
 def evaluate(
-    booster: xgboost.Booster, data: Mapping[str, xgboost.DMatrix], number: int, custom_metric: CustomMetric | None
+    booster: xgboost.Booster, evaluated: Mapping[str, xgboost.DMatrix], number: int, custom_metric: CustomMetric | None
 ) -> dict[str, float]:
     """Every metric of every matrix by series name: all of train first, XGBoost's own metrics before ours."""
     values = {}
-    for name, matrix in data.items():
+    for name, matrix in evaluated.items():
         text = booster.eval_set([(matrix, name)], number)
         for pair in text.split("\t")[1:]:
             series, _, value = pair.rpartition(":")
             values[series] = float(value)
         if custom_metric is not None:
-            for metric, value in custom_metric(booster.predict(matrix, output_margin=True), matrix):
+            for metric, value in custom_metric(booster.predict(matrix), matrix):
                 values[f"{name}-{metric}"] = value
     return values
 

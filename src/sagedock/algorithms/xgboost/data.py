@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, vstack
 
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.hyperparameters import Values
@@ -20,6 +21,9 @@ from sagedock.formats.training import read_table
 log = logging.getLogger(__name__)
 
 DEFAULT_CONTENT_TYPE = "text/libsvm"
+
+DATA_CHANNELS = ("train", "validation")
+NAMES_CHANNEL = "feature-names"
 
 Labels = NDArray[np.float32]
 
@@ -53,14 +57,15 @@ _RULES: Mapping[str, LabelRule] = {
 
 
 def read(channels: Mapping[str, Channel], values: Values) -> dict[str, Table]:
-    """The tables of the channels, all of the train channel's content type, their labels checked.
+    """The tables of the train and validation channels, both of the train channel's content type, their labels checked.
 
     Raises UserError for whatever cannot be read, for labels outside the objective's range, and for a validation
     channel with other columns than train.
     """
     media_type = parse_media_type(channels["train"].content_type or DEFAULT_CONTENT_TYPE)
     tables = {}
-    for name, channel in channels.items():
+    for name in (name for name in DATA_CHANNELS if name in channels):
+        channel = channels[name]
         table = read_table(channel.sources(), media_type, weights=values["csv_weights"] == 1)
         _check(table, name, values)
         log.info("%s matrix has %d rows and %d columns", name.capitalize(), table.rows, table.columns)
@@ -68,6 +73,40 @@ def read(channels: Mapping[str, Channel], values: Values) -> dict[str, Table]:
     if len(tables) == 2:
         _same_columns(tables)
     return tables
+
+
+def feature_names(channels: Mapping[str, Channel], train: Table) -> list[str]:
+    """One name per feature column: the lines of the feature-names channel's file, else f0, f1 and so on.
+
+    Raises UserError when the lines are not as many as the columns, or a name stands twice.
+    """
+    if NAMES_CHANNEL not in channels:
+        return [f"f{column}" for column in range(train.columns)]
+    source = channels[NAMES_CHANNEL].sources()[0]
+    with source.open() as stream:
+        text = stream.read().decode("utf-8", errors="replace")
+    names = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(names) != train.columns or len(set(names)) != len(names):
+        raise UserError(
+            f"{source.name} must hold one name per line for each of the {train.columns} feature columns, each name "
+            f"once; it holds {len(names)} names, {len(set(names))} of them distinct",
+            field=NAMES_CHANNEL,
+        )
+    return names
+
+
+def joined(tables: Mapping[str, Table]) -> Table:
+    """The rows of all tables under one another, for cross-validation."""
+    parts = list(tables.values())
+    if len(parts) == 1:
+        return parts[0]
+    blocks = [part.features for part in parts]
+    return Table(
+        features=csr_matrix(vstack(blocks)) if parts[0].is_sparse else np.vstack(blocks),
+        labels=np.concatenate([part.labels for part in parts]),
+        weights=None if parts[0].weights is None else np.concatenate([part.weights for part in parts]),
+        groups=None if parts[0].groups is None else np.concatenate([part.groups for part in parts]),
+    )
 
 
 def matrix(table: Table, threads: int | None) -> xgboost.DMatrix:
