@@ -1,0 +1,99 @@
+"""Building the directory that stands for /opt/ml, from the request body of CreateTrainingJob."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from sagedock.contracts.files import make_directory, write_text
+from sagedock.contracts.paths import Paths
+from sagedock.errors import UserError
+
+HOST = "algo-1"
+
+
+def read_document(file: Path) -> dict[str, Any]:
+    """The request body in `file`; raises UserError when it is no JSON object."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{file} is no JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{file} must hold a JSON object, the request body of CreateTrainingJob")
+    return content
+
+
+def build(document: Mapping[str, Any], base: Path, channels: Mapping[str, Path]) -> Paths:
+    """Lay out the input of the job below `base`: the configuration files, and a link to each channel's directory.
+
+    `channels` says where the files of a channel lie here; a channel whose S3Uri is a file:// address or a plain path
+    needs no entry. Raises UserError for a channel that is in neither place, and for more than one host.
+    """
+    paths = Paths(base)
+    _refuse_several_hosts(document)
+    declared = {str(channel.get("ChannelName")): channel for channel in document.get("InputDataConfig", [])}
+    unknown = sorted(set(channels) - set(declared))
+    if unknown:
+        raise UserError(f"--channel {unknown[0]}: the document declares {', '.join(declared) or 'no channels'}")
+    directories = {name: channels.get(name) or _directory(name, channel) for name, channel in declared.items()}
+    make_directory(paths.config)
+    make_directory(paths.data)
+    for directory in (paths.model, paths.output_data):
+        make_directory(directory)
+    for name, directory in directories.items():
+        _link(paths.data / name, directory, name)
+    if document.get("CheckpointConfig"):
+        make_directory(paths.checkpoints)
+    _write(paths.config / "hyperparameters.json", document.get("HyperParameters", {}))
+    _write(paths.config / "inputdataconfig.json", {name: _config(channel) for name, channel in declared.items()})
+    resources = {"current_host": HOST, "hosts": [HOST], "network_interface_name": "eth0"}
+    _write(paths.config / "resourceconfig.json", resources)
+    return paths
+
+
+def _refuse_several_hosts(document: Mapping[str, Any]) -> None:
+    count = (document.get("ResourceConfig") or {}).get("InstanceCount", 1)
+    if count != 1:
+        raise UserError(f"ResourceConfig.InstanceCount is {count}; a local run has one host: set it to 1")
+
+
+def _config(channel: Mapping[str, Any]) -> dict[str, str]:
+    config = {
+        "TrainingInputMode": "File",
+        "S3DistributionType": "FullyReplicated",
+        "RecordWrapperType": "None",
+    }
+    return config | ({"ContentType": channel["ContentType"]} if channel.get("ContentType") else {})
+
+
+def _directory(name: str, channel: Mapping[str, Any]) -> Path:
+    uri = ((channel.get("DataSource") or {}).get("S3DataSource") or {}).get("S3Uri", "")
+    address = urlparse(uri)
+    if address.scheme == "file":
+        return Path(unquote(address.path))
+    if address.scheme == "" and uri:
+        return Path(uri)
+    raise UserError(
+        f"channel {name!r} lies at {uri or 'no S3Uri'}; say where its files are here: --channel {name}=DIRECTORY",
+        field=name,
+    )
+
+
+def _link(link: Path, directory: Path, name: str) -> None:
+    if not directory.is_dir():
+        raise UserError(f"channel {name!r}: {directory} is no directory", field=name)
+    if link.is_symlink():
+        link.unlink()
+    elif link.exists():
+        raise UserError(f"channel {name!r}: {link} exists and is no link of ours; choose another --base")
+    os.symlink(directory.resolve(), link)
+
+
+def _write(file: Path, content: Mapping[str, Any]) -> None:
+    write_text(file, json.dumps(content, indent=2) + "\n")
