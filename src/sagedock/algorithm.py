@@ -107,6 +107,9 @@ class Algorithm:
     """Packages whose versions the manifest records, where they are installed."""
     artefacts: Sequence[str] = field(default=())
     """Glob patterns by which a model directory without a manifest is recognised."""
+    unneeded: Sequence[str] = field(default=())
+    """Packages that a library below `model.py` imports merely because they are installed. Serving hides them while it
+    loads the model, which saves seconds and memory."""
 
     def train(self, hyperparameters: Values, channels: Mapping[str, Channel], context: Context) -> Trained:
         """Train on `channels`; raises UserError for whatever is wrong with the data."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,10 +48,23 @@ def load(directory: Path, algorithm_name: str | None, settings: HostingSettings)
     description = manifest.read(directory)
     name = description.algorithm if description else _named_or_recognised(directory, algorithm_name)
     algorithm = algorithms.find(name)
-    model = algorithm.load(directory, description, settings.options)
-    loaded = Loaded(algorithm, model, _default_accept(algorithm, settings.default_accept))
-    _warm_up(loaded)
+    with _hidden(algorithm.unneeded):
+        model = algorithm.load(directory, description, settings.options)
+        loaded = Loaded(algorithm, model, _default_accept(algorithm, settings.default_accept))
+        _warm_up(loaded)
     return loaded
+
+
+@contextmanager
+def _hidden(packages: Iterable[str]) -> Iterator[None]:
+    """To an import inside the block, `packages` are not installed."""
+    absent = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 def _named_or_recognised(directory: Path, algorithm_name: str | None) -> str:

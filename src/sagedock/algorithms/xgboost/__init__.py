@@ -43,4 +43,5 @@ ALGORITHM = Algorithm(
     default_request_type=LIBSVM,
     default_response_type=CSV,
     artefacts=("xgboost-model", "xgboost-model-*", "*.ubj", "*.json", "*.model"),
+    unneeded=("sklearn", "pandas"),
 )
