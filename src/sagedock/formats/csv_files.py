@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ class Layout:
         return int(self.labelled) + int(self.weighted)
 
 
-def read(sources: Sequence[Source], layout: Layout) -> Table:
+def read(sources: Iterable[Source], layout: Layout) -> Table:
     """All rows of `sources`, in their order.
 
     Raises UserError naming file, line, column and value of what is not a number, and lines whose columns differ.
@@ -41,7 +41,9 @@ def read(sources: Sequence[Source], layout: Layout) -> Table:
     features: GrowingArray | None = None
     leading = [GrowingArray() for _ in range(layout.leading)]
     columns: int | None = None
+    names = []
     for source in sources:
+        names.append(source.name)
         for matrix in _matrices(source, columns, layout):
             if features is None:
                 columns = matrix.shape[1]
@@ -50,7 +52,7 @@ def read(sources: Sequence[Source], layout: Layout) -> Table:
                 array.append(matrix[:, position])
             features.append(matrix[:, layout.leading :])
     if features is None:
-        raise UserError(f"no records in {', '.join(source.name for source in sources)}")
+        raise UserError(f"no records in {', '.join(names)}")
     finished = [array.finished() for array in leading]
     return Table(
         features=features.finished(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -48,13 +48,36 @@ def instances(body: bytes) -> Sequence[Any]:
             + ("" if not isinstance(document, dict) else " without a list named instances"),
             field="instances",
         )
-    return document["instances"]
+    found: list[Any] = document["instances"]
+    return found
 
 
 def lines(body: bytes) -> list[Any]:
     """The JSON values of `body`, one per line; blank lines at the end do not count."""
     texts = body.removeprefix(b"\xef\xbb\xbf").rstrip().split(b"\n")
     return [_loads(text, row) for row, text in enumerate(texts, start=1)]
+
+
+def encode(table: Table, *, lined: bool) -> bytes:
+    """`table` as instances, one per line when `lined`; missing is null, a sparse row has keys, shape and values."""
+    found = [_instance(table, row) for row in range(table.rows)]
+    if lined:
+        return b"".join(orjson.dumps(instance) + b"\n" for instance in found)
+    return orjson.dumps({"instances": found})
+
+
+def _instance(table: Table, row: int) -> dict[str, Any]:
+    label = {} if table.labels is None else {"label": float(table.labels[row])}
+    matrix: Any = table.features
+    if not table.is_sparse:
+        return {"features": matrix[row].astype(float).tolist(), **label}  # orjson writes NaN as null
+    start, end = matrix.indptr[row : row + 2]
+    tensor = {
+        "keys": matrix.indices[start:end].tolist(),
+        "shape": [table.columns],
+        "values": matrix.data[start:end].astype(float).tolist(),
+    }
+    return {"data": {"features": tensor}, **label}
 
 
 def read(value: Any, row: int) -> Instance:
@@ -71,7 +94,7 @@ def read(value: Any, row: int) -> Instance:
     return Instance(_numbers(value, row, "features"), label)
 
 
-def read_sources(sources: Sequence[Source], *, lined: bool) -> Table:
+def read_sources(sources: Iterable[Source], *, lined: bool) -> Table:
     """Training data: each source holds `{"instances": [...]}`, or with `lined` one record per line; labels in `label`.
 
     Raises UserError naming the source and the row that is no record.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from sagedock.errors import UserError
 from sagedock.formats.cells import number, shown
@@ -74,3 +76,27 @@ def _matrix(entries: Entries) -> csr_matrix:
     if width > WIDEST:
         raise UserError(f"index {width - 1} is above {WIDEST - 1}, the highest that is read")
     return csr(np.array(entries.values, dtype=np.float64), keys, np.array(entries.starts, dtype=np.int64), width)
+
+
+def encode(table: Table) -> bytes:
+    """One line per row: label and weight where it has them, else 0, then qid, then index:value of what is present."""
+    matrix: Any = table.features
+    lines = []
+    for row in range(table.rows):
+        if table.is_sparse:
+            start, end = matrix.indptr[row : row + 2]
+            keys, values = matrix.indices[start:end], matrix.data[start:end]
+        else:
+            keys = np.flatnonzero(~np.isnan(matrix[row]))
+            values = matrix[row, keys]
+        tokens = [_head(table, row)]
+        if table.groups is not None:
+            tokens.append(f"qid:{int(table.groups[row])}")
+        tokens += [f"{key}:{value!r}" for key, value in zip(keys.tolist(), values.astype(float).tolist(), strict=True)]
+        lines.append(" ".join(tokens) + "\n")
+    return "".join(lines).encode()
+
+
+def _head(table: Table, row: int) -> str:
+    label = repr(float(table.labels[row])) if table.labels is not None else "0"
+    return label if table.weights is None else f"{label}:{float(table.weights[row])!r}"

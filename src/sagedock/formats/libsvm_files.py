@@ -7,7 +7,7 @@ get keys below zero, which no index has.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,14 +38,16 @@ class _Records:
     lengths: NDArray[np.int64]
 
 
-def read(sources: Sequence[Source]) -> Table:
+def read(sources: Iterable[Source]) -> Table:
     """All records of `sources`, in their order, as wide as the highest index needs.
 
     Raises UserError naming file and line of what is not LIBSVM, and when only some records have a weight or qid.
     """
     labels, weights, values, groups = GrowingArray(), GrowingArray(), GrowingArray(), GrowingArray(dtype=np.int64)
     keys, lengths = GrowingArray(dtype=np.int32), GrowingArray(dtype=np.int64)
+    names = []
     for source in sources:
+        names.append(source.name)
         with source.open() as stream:
             for block in blocks(stream, source.name):
                 records = _checked(source.name, block, _parse(block) or _read_carefully(source.name, block))
@@ -62,7 +64,7 @@ def read(sources: Sequence[Source]) -> Table:
                 keys.append(records.keys.astype(np.int32))
                 lengths.append(records.lengths)
     if not len(labels):
-        raise UserError(f"no records in {', '.join(source.name for source in sources)}")
+        raise UserError(f"no records in {', '.join(names)}")
     return Table(
         features=_matrix(values.finished(), keys.finished(), lengths.finished()),
         labels=labels.finished(),
@@ -151,7 +153,7 @@ def _read_carefully(name: str, block: Block) -> _Records:
         np.array(entries.groups, dtype=np.int64),
         narrowed(np.array(entries.values)),
         np.array(entries.keys, dtype=np.int64),
-        np.diff(np.array(entries.starts, dtype=np.int64)),
+        np.diff(np.array(entries.starts)).astype(np.int64),
     )
 
 

@@ -60,7 +60,7 @@ class Table:
         if self.columns == feature_count:
             return self
         if self.is_sparse and self.columns < feature_count and self.dense_columns is None:
-            data = self.features
+            data: Any = self.features
             wider = csr_matrix((data.data, data.indices, data.indptr), shape=(self.rows, feature_count))
             return replace(self, features=wider)
         raise UserError(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from sagedock.contracts.channels import Source
 from sagedock.errors import UnsupportedMediaType, UserError
-from sagedock.formats import csv, csv_files, libsvm_files
+from sagedock.formats import csv, csv_files, instances, libsvm, libsvm_files
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, RECORDIO, MediaType
 from sagedock.formats.table import Table
 
 TRAINING_TYPES = (CSV, LIBSVM, JSON, JSON_LINES, PARQUET, RECORDIO)
 
 
-def read_table(sources: Sequence[Source], media_type: MediaType, *, weights: bool = False) -> Table:
+def read_table(sources: Iterable[Source], media_type: MediaType, *, weights: bool = False) -> Table:
     """Every record of `sources`, in their order, with labels.
 
     The label stands first in CSV (unless label_size=0), in libsvm and in parquet's column 0, and under `label` in
@@ -32,7 +32,7 @@ def read_table(sources: Sequence[Source], media_type: MediaType, *, weights: boo
     return _read_others(sources, media_type)
 
 
-def _read_others(sources: Sequence[Source], media_type: MediaType) -> Table:
+def _read_others(sources: Iterable[Source], media_type: MediaType) -> Table:
     if media_type.essence == PARQUET:
         from sagedock.formats import parquet
 
@@ -42,9 +42,26 @@ def _read_others(sources: Sequence[Source], media_type: MediaType) -> Table:
 
         return records.read(sources)
     if media_type.essence in {JSON, JSON_LINES}:
-        from sagedock.formats import instances
-
         return instances.read_sources(sources, lined=media_type.essence == JSON_LINES)
     raise UnsupportedMediaType(
         f"training data of type {media_type.essence!r} are not read: declare one of {', '.join(TRAINING_TYPES)}"
     )
+
+
+def encode_table(table: Table, media_type: str) -> bytes:
+    """`table` in one of TRAINING_TYPES, as `read_table` reads it. Raises UserError when the type cannot hold it."""
+    if media_type == CSV:
+        return csv.encode(table)
+    if media_type == LIBSVM:
+        return libsvm.encode(table)
+    if media_type in {JSON, JSON_LINES}:
+        return instances.encode(table, lined=media_type == JSON_LINES)
+    if media_type == PARQUET:
+        from sagedock.formats import parquet
+
+        return parquet.encode(table)
+    if media_type == RECORDIO:
+        from sagedock.formats import records
+
+        return records.encode(table)
+    raise UnsupportedMediaType(f"{media_type!r} is not written: use one of {', '.join(TRAINING_TYPES)}")

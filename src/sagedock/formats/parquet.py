@@ -1,0 +1,162 @@
+"""Parquet: training data with the label in column 0, and requests of features only. Nulls are missing."""
+
+from __future__ import annotations
+
+import io
+import mmap
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+
+from sagedock.contracts.channels import Source
+from sagedock.errors import UserError
+from sagedock.formats.blocks import GrowingArray
+from sagedock.formats.cells import narrowed
+from sagedock.formats.table import Floats, Table
+
+_BATCH_ROWS = 16_384
+_MAGIC = b"PAR1"
+
+
+class _Reading:
+    """What the files read so far hold; `names` are the columns that they have in common, empty before the first."""
+
+    def __init__(self, leading: int) -> None:
+        self.leading = leading
+        self.names: list[str] = []
+        self.features = GrowingArray(0)
+        self.labels = GrowingArray()
+
+    def table(self, read: str) -> Table:
+        if not len(self.features):
+            raise UserError(f"no records in {read}: send at least one")
+        return Table(features=self.features.finished(), labels=self.labels.finished() if self.leading else None)
+
+
+def decode(body: bytes) -> Table:
+    """The records of a request, features only. Raises UserError naming row and column."""
+    reading = _Reading(leading=0)
+    _read_file(io.BytesIO(body), "the body", reading)
+    return reading.table("the body")
+
+
+def read(sources: Iterable[Source]) -> Table:
+    """Training data: every row of `sources`, column 0 being the label; a pipe is kept in a temporary file first.
+
+    Raises UserError naming file, column and row of what is not numeric, and files with other columns than the first.
+    """
+    reading = _Reading(leading=1)
+    names = []
+    for source in sources:
+        names.append(source.name)
+        if source.path is not None:
+            with source.path.open("rb") as stream:
+                _read_file(stream, source.name, reading)
+        else:
+            _read_pipe(source, reading)
+    return reading.table(", ".join(names))
+
+
+def encode(table: Table) -> bytes:
+    """`table` in parquet: the label first where it has one, missing values null."""
+    import pyarrow
+    from pyarrow import parquet
+
+    if table.is_sparse:
+        raise UserError("parquet cannot tell an absent entry from a zero: write a sparse table as libsvm")
+    columns = {} if table.labels is None else {"label": table.labels}
+    columns |= {f"feature_{position}": column for position, column in enumerate(np.asarray(table.features).T)}
+    arrays = [pyarrow.array(np.ascontiguousarray(column), from_pandas=True) for column in columns.values()]
+    sink = io.BytesIO()
+    parquet.write_table(pyarrow.table(arrays, names=list(columns)), sink)
+    return sink.getvalue()
+
+
+def _read_pipe(source: Source, reading: _Reading) -> None:
+    """Spool the pipe to a file, and read each of the parquet objects that stand in it one after another."""
+    with ExitStack() as stack:
+        spooled = stack.enter_context(tempfile.TemporaryFile())
+        with source.open() as stream:
+            shutil.copyfileobj(stream, spooled)
+        if not spooled.tell():
+            raise UserError(f"no data in {source.name}")
+        spooled.flush()
+        content = stack.enter_context(mmap.mmap(spooled.fileno(), 0, access=mmap.ACCESS_READ))
+        for begin, end in _objects(content):
+            _read_file(io.BytesIO(content[begin:end]), source.name, reading)
+
+
+def _objects(content: mmap.mmap) -> Iterator[tuple[int, int]]:
+    begin = 0
+    while (seam := content.find(_MAGIC + _MAGIC, begin)) >= 0:
+        yield begin, seam + len(_MAGIC)
+        begin = seam + len(_MAGIC)
+    yield begin, len(content)
+
+
+def _read_file(stream: Any, name: str, reading: _Reading) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(stream) as file:
+            _check_columns(file.schema_arrow, name, reading)
+            before = len(reading.features)
+            for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
+                _take(batch, name, len(reading.features) - before + 1, reading)
+    except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise UserError(f"{name}: not a parquet file, or damaged ({reason}): send the file again, whole") from error
+
+
+def _check_columns(schema: Any, name: str, reading: _Reading) -> None:
+    from pyarrow import types
+
+    for column in schema:
+        kind = column.type
+        numeric = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+        if not (numeric or types.is_boolean(kind) or types.is_null(kind)):
+            raise UserError(
+                f"{name}: column {column.name!r} is {kind}, not numeric: encode it as numbers", field=column.name
+            )
+    if len(schema) <= reading.leading:
+        raise UserError(f"{name}: {len(schema)} columns leave no feature columns")
+    if not reading.names:
+        reading.names, reading.features = list(schema.names), GrowingArray(len(schema) - reading.leading)
+    elif len(reading.names) != len(schema):
+        raise UserError(f"{name}: expected {len(reading.names)} columns as in the first file, got {len(schema)}")
+    elif reading.names != list(schema.names):
+        wrong = next(pair for pair in zip(reading.names, schema.names, strict=True) if pair[0] != pair[1])
+        raise UserError(f"{name}: expected column {wrong[0]!r} as in the first file, got {wrong[1]!r}")
+
+
+def _take(batch: Any, file: str, row: int, reading: _Reading) -> None:
+    leading = reading.leading
+    labels, features = reading.labels.room(batch.num_rows * leading), reading.features.room(batch.num_rows)
+    for position, (column, name) in enumerate(zip(batch.columns, batch.schema.names, strict=True)):
+        values = _floats(column)
+        wrong = np.flatnonzero(np.isinf(values) if position >= leading else ~np.isfinite(values))
+        if len(wrong):
+            what = "missing or infinite" if position < leading else "infinite as a 32-bit float"
+            raise UserError(
+                f"{file}, row {row + int(wrong[0])}: column {name!r} is {what}: give a finite number",
+                field=name,
+                row=row + int(wrong[0]),
+            )
+        if position < leading:
+            labels[...] = values
+        else:
+            features[:, position - leading] = values
+
+
+def _floats(column: Any) -> Floats:
+    import pyarrow
+
+    kind = column.type
+    if not (pyarrow.types.is_float32(kind) or pyarrow.types.is_float64(kind)):
+        column = column.cast(pyarrow.float64(), safe=False)
+    return narrowed(column.to_numpy(zero_copy_only=False))

@@ -1,0 +1,103 @@
+"""RecordIO framing (dmlc-core's recordio.h), read as both dmlc and SageMaker's SDK write it, written as dmlc does.
+
+A frame is a magic word, a word of three bits part flag and 29 bits length, the payload, and zeros to a multiple of
+four bytes. dmlc's writer cuts a payload where it holds the magic word at a multiple of four, and drops that word.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from sagedock.contracts.channels import Source
+from sagedock.errors import UserError
+
+MAGIC = bytes.fromhex("0a23d7ce")
+_HEADER = struct.Struct("<4sI")
+_LENGTH_BITS = 29
+_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One record's payload, and where its (first) frame begins in the stream, in bytes."""
+
+    offset: int
+    payload: bytes
+
+
+def read(stream: BinaryIO, name: str) -> Iterator[Frame]:
+    """The records of `stream`, to its end, without seeking. Raises UserError naming `name` and the byte offset."""
+    offset = begun = 0
+    parts: list[bytes] = []
+    while header := stream.read(_HEADER.size):
+        flag, length = _part(header, name, offset)
+        if (flag in {_MIDDLE, _LAST}) != bool(parts):
+            raise _corrupt(name, offset, f"part flag {flag} is out of place")
+        payload = stream.read(length)
+        if len(payload) < length:
+            raise _corrupt(name, offset, f"truncated: the payload has {len(payload)} of {length} bytes")
+        begun = begun if parts else offset
+        parts += [MAGIC, payload] if parts else [payload]
+        padding = -length % 4
+        offset += _HEADER.size + length + len(stream.read(padding))  # the last padding of all may be missing
+        if flag in {_WHOLE, _LAST}:
+            yield Frame(begun, b"".join(parts))
+            parts = []
+    if parts:
+        raise _corrupt(name, offset, "truncated: the last part of a record is missing")
+
+
+def frame(payload: bytes) -> bytes:
+    """`payload` framed, in several parts where it holds the magic word. Raises UserError when it is too long."""
+    if len(payload) >= 1 << _LENGTH_BITS:
+        raise UserError(f"a RecordIO record holds less than 512 MiB, this one has {len(payload)} bytes")
+    pieces = _pieces(payload)
+    if len(pieces) == 1:
+        return _framed(_WHOLE, payload)
+    flags = [_FIRST, *[_MIDDLE] * (len(pieces) - 2), _LAST]
+    return b"".join(map(_framed, flags, pieces))
+
+
+def unwrapped(sources: Iterable[Source]) -> Iterator[Source]:
+    """The objects that RecordWrapperType=RecordIO has wrapped in `sources`, one at a time in memory."""
+    for source in sources:
+        with source.open() as stream:
+            for position, wrapped in enumerate(read(stream, source.name), start=1):
+                payload = wrapped.payload
+                yield Source(name=f"{source.name} (object {position})", open=lambda held=payload: io.BytesIO(held))  # type: ignore[misc]
+
+
+def _part(header: bytes, name: str, offset: int) -> tuple[int, int]:
+    if len(header) < _HEADER.size:
+        raise _corrupt(name, offset, f"truncated: the header has {len(header)} of 8 bytes")
+    magic, word = _HEADER.unpack(header)
+    if magic != MAGIC:
+        raise _corrupt(name, offset, f"found {magic.hex()} where {MAGIC.hex()} begins a record")
+    flag = word >> _LENGTH_BITS
+    if flag > _LAST:
+        raise _corrupt(name, offset, f"part flag {flag} does not exist")
+    return flag, word & (1 << _LENGTH_BITS) - 1
+
+
+def _pieces(payload: bytes) -> list[bytes]:
+    """`payload` without the magic words at multiples of four, cut there."""
+    pieces = []
+    begin, position = 0, payload.find(MAGIC)
+    while position >= 0:
+        if position % 4 == 0:
+            pieces.append(payload[begin:position])
+            begin = position + 4
+        position = payload.find(MAGIC, position + 4 if position % 4 == 0 else position + 1)
+    return [*pieces, payload[begin:]]
+
+
+def _framed(flag: int, payload: bytes) -> bytes:
+    return _HEADER.pack(MAGIC, flag << _LENGTH_BITS | len(payload)) + payload + bytes(-len(payload) % 4)
+
+
+def _corrupt(name: str, offset: int, reason: str) -> UserError:
+    return UserError(f"{name}, byte {offset}: not RecordIO, or damaged ({reason}): send the file again, whole")
