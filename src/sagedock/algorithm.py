@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -122,6 +122,30 @@ class Algorithm:
     def accepts(self, media_type: MediaType) -> bool:
         """Whether a request of this type is read."""
         return media_type.essence in self.request_types
+
+    def description(self) -> dict[str, Any]:
+        """These facts as JSON values, for `sagedock describe`."""
+        return {
+            "name": self.name,
+            "summary": self.summary,
+            "channels": [asdict(channel) for channel in self.channels],
+            "request_types": list(self.request_types),
+            "response_types": list(self.response_types),
+            "metric_definitions": [{"Name": metric.name, "Regex": metric.regex} for metric in self.metrics],
+            "hyperparameters": [
+                {
+                    "name": parameter.name,
+                    "type": parameter.kind.type_text,
+                    "range": parameter.kind.range_text,
+                    "required": parameter.required,
+                    "default": parameter.default if parameter.default is not None else parameter.library_default,
+                    "tuning_range": parameter.tuning,
+                    "aliases": list(parameter.aliases),
+                    "description": parameter.description,
+                }
+                for parameter in self.hyperparameters.parameters
+            ],
+        }
 
     def _member(self, module: str, name: str) -> object:
         return getattr(importlib.import_module(f"{self.package}.{module}"), name)

@@ -82,7 +82,7 @@ def checked_channels(channels: Mapping[str, Channel], known: Sequence[ChannelSpe
     for name, channel in used.items():
         faults += _faults(channel, by_name[name])
     if faults:
-        raise UserError("; ".join(faults), field=by_name[next(iter(by_name))].name if not used else None)
+        raise UserError("; ".join(faults))
     return used
 
 

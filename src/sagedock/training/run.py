@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from sagedock import algorithms
 from sagedock.algorithm import Algorithm, Trained
 from sagedock.contracts import failure, machine, manifest
+from sagedock.contracts.channels import Channel
 from sagedock.contracts.files import make_directory, write_text
 from sagedock.contracts.hyperparameters import Values
 from sagedock.contracts.paths import Paths
 from sagedock.contracts.training import ALGORITHM_HYPERPARAMETER, ALGORITHM_VARIABLE, TrainingJob, checked_channels
 from sagedock.errors import SagedockError, Stopped, UserError
+from sagedock.formats.media_types import parse_media_type
 from sagedock.reports import page
 from sagedock.training import script_mode
 from sagedock.training.context import JobContext, listening, progress_bar
@@ -53,6 +55,8 @@ def _run(paths: Paths, environment: Mapping[str, str]) -> None:
     algorithm = _algorithm(job, environment)
     values = algorithm.hyperparameters.parse(job.hyperparameters)
     channels = checked_channels(job.channels, algorithm.channels)
+    _check_content_types(channels, algorithm)
+    make_directory(paths.output)
     context = JobContext(
         device=machine.device(environment),
         model_directory=make_directory(paths.model),
@@ -85,6 +89,22 @@ def _algorithm(job: TrainingJob, environment: Mapping[str, str]) -> Algorithm:
             field=ALGORITHM_HYPERPARAMETER,
         )
     return algorithms.find(name)
+
+
+def _check_content_types(channels: Mapping[str, Channel], algorithm: Algorithm) -> None:
+    """Refuse a channel whose type, or type in Pipe mode, the algorithm does not read; without one the first counts."""
+    for specification in algorithm.channels:
+        channel = channels.get(specification.name)
+        if channel is None:
+            continue
+        read = specification.content_types if channel.input_mode == "File" else specification.pipe_content_types
+        given = parse_media_type(channel.content_type or specification.content_types[0]).essence
+        if given not in read:
+            raise UserError(
+                f"Channel configuration for {channel.name!r} channel is not supported: content type {given} in "
+                f"{channel.input_mode} mode; this channel reads {', '.join(read)}",
+                field=channel.name,
+            )
 
 
 def _save(algorithm: Algorithm, values: Values, trained: Trained, paths: Paths) -> None:

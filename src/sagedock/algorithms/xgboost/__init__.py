@@ -22,9 +22,12 @@ def _channel(name: str, description: str, *, required: bool) -> ChannelSpecifica
 
 
 def _metric(channel: str, metric: str) -> Metric:
-    """A metric of the log line; SageMaker shows a TAB as #011, and XGBoost names tweedie-nloglik with its power."""
+    """A metric of the log line; SageMaker shows a TAB as #011, and XGBoost names tweedie-nloglik with its power.
+
+    The value ends at the next #011, which the built-in's own (\\S+) runs across.
+    """
     power = r"(?:@[^:\s]+)?" if metric == "tweedie-nloglik" else ""
-    regex = rf".*\[[0-9]+\].*#011{channel}-{metric}{power}:(\S+)"
+    regex = rf".*\[[0-9]+\].*#011{channel}-{metric}{power}:([^#\s]+)"
     return Metric(name=f"{channel}:{metric}", regex=regex, goal=direction(metric))
 
 
@@ -36,6 +39,12 @@ ALGORITHM = Algorithm(
     channels=(
         _channel("train", "Rows to learn from.", required=True),
         _channel("validation", "Rows that every round is evaluated on.", required=False),
+        ChannelSpecification(
+            name="feature-names",
+            required=False,
+            description="One line per feature column, for the report; an addition of sagedock's.",
+            content_types=("text/plain",),
+        ),
     ),
     metrics=tuple(_metric(channel, metric) for channel in ("train", "validation") for metric in METRICS),
     request_types=(CSV, LIBSVM, JSON, JSON_LINES, PARQUET, RECORDIO),
@@ -43,5 +52,6 @@ ALGORITHM = Algorithm(
     default_request_type=LIBSVM,
     default_response_type=CSV,
     artefacts=("xgboost-model", "xgboost-model-*", "*.ubj", "*.json", "*.model"),
+    distributions=("xgboost", "xgboost-cpu", "numpy", "scipy", "pyarrow"),
     unneeded=("sklearn", "pandas"),
 )

@@ -14,7 +14,7 @@ import numpy as np
 import xgboost
 
 from sagedock.algorithm import Context, Trained
-from sagedock.algorithms.xgboost import data, report
+from sagedock.algorithms.xgboost import ALGORITHM, data, report
 from sagedock.algorithms.xgboost.boosting import EarlyStopping, History, Plan, boost
 from sagedock.algorithms.xgboost.checkpoints import Checkpoints
 from sagedock.algorithms.xgboost.cost import CostMatrix, best_cut_off
@@ -37,7 +37,6 @@ LINEAR = "gblinear"
 CUDA_METHODS = ("auto", "hist", "approx", "gpu_hist")
 NOT_OF_THE_MODEL = frozenset({"num_round", "nthread", "verbosity", "early_stopping_rounds", "save_model_on_termination"})
 """Hyperparameters in which a job may differ from the one whose checkpoint it resumes."""
-DISTRIBUTIONS = ("xgboost", "xgboost-cpu", "numpy", "scipy", "pyarrow")
 
 
 def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Context) -> Trained:
@@ -75,7 +74,7 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
         validation_rows=tables["validation"].rows if "validation" in tables else 0,
         columns=tables["train"].columns,
         hyperparameters=hyperparameters.given,
-        versions=versions_of(DISTRIBUTIONS),
+        versions=versions_of(ALGORITHM.distributions),
         timings={"reading the data": clock[1] - clock[0], "boosting": clock[2] - clock[1]},
     )
     facts = {"feature_names": names, "best_round": boosted.best_round}
