@@ -36,6 +36,7 @@ class XGBoostModel:
     objective: str
     class_count: int
     feature_count: int
+    linear: bool = False
     output: tuple[str, ...] = ()
     cut_off: float | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class XGBoostModel:
             objective=learner["objective"]["name"],
             class_count=int(learner["learner_model_param"]["num_class"]),
             feature_count=int(boosters[0].num_features()),
+            linear=learner["learner_train_param"]["booster"] == "gblinear",
             **facts,
         )
 
@@ -62,7 +64,7 @@ class XGBoostModel:
 
     def scores(self, features: NDArray[np.float32] | csr_matrix) -> NDArray[np.float32]:
         """The objective's own prediction per row, (rows,) or (rows, classes)."""
-        answers = [_predict(booster, features) for booster in self.boosters]
+        answers = [_predict(booster, features, self.linear) for booster in self.boosters]
         if len(answers) == 1:
             return answers[0]
         if self.objective in VOTING_OBJECTIVES:
@@ -128,18 +130,14 @@ def majority(votes: NDArray[np.float32]) -> NDArray[np.float32]:
     return labels[counts.argmax(axis=0)].astype(np.float32)
 
 
-def _predict(booster: xgboost.Booster, features: NDArray[np.float32] | csr_matrix) -> NDArray[np.float32]:
+def _predict(booster: xgboost.Booster, features: NDArray[np.float32] | csr_matrix, linear: bool) -> NDArray[np.float32]:
     best = booster.attr("best_iteration")
     rounds = (0, int(best) + 1) if best is not None else (0, 0)
-    if _is_linear(booster):
+    if linear:
         matrix = xgboost.DMatrix(features, nthread=1)
         return np.asarray(booster.predict(matrix, validate_features=False), dtype=np.float32)
     answer = booster.inplace_predict(features, iteration_range=rounds, validate_features=False)
     return np.asarray(answer, dtype=np.float32)
-
-
-def _is_linear(booster: xgboost.Booster) -> bool:
-    return bool(json.loads(booster.save_config())["learner"]["learner_train_param"]["booster"] == "gblinear")
 
 
 def _load_booster(file: Path, options: InferenceOptions) -> xgboost.Booster:
