@@ -5,6 +5,7 @@ Every figure has a `title`, one sentence of `caption` for the reader, and `alt`,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -109,3 +110,14 @@ class Section:
 
 
 Figure: TypeAlias = LineChart | BarChart | ScatterChart | MatrixChart | Facts | Grid | Section
+
+
+def shown(value: float | None) -> str:
+    """How a report writes a number: whole ones whole, others to four decimals, to two from 100 on."""
+    if value is None or not math.isfinite(value):
+        return "not defined"
+    if float(value).is_integer() and (isinstance(value, int) or abs(value) >= 100):
+        return f"{int(value):,}"
+    if abs(value) >= 100:
+        return f"{value:,.2f}"
+    return f"{value:.4f}" if abs(value) >= 0.001 or value == 0 else f"{value:.3g}"

@@ -154,41 +154,42 @@ def confusion(labels: ArrayLike, classes: ArrayLike, count: int) -> NDArray[np.i
 
 def error_rate(labels: ArrayLike, classes: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Share of wrong classes."""
-    return _mean(np.asarray(labels) != np.asarray(classes), weights)
+    return mean(np.asarray(labels) != np.asarray(classes), weights)
 
 
 def log_loss(labels: ArrayLike, probabilities: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Mean negative log-likelihood of the labels: probabilities are (n,) of class 1, or (n, classes)."""
     actual, p = np.asarray(labels).astype(np.int64), np.asarray(probabilities, dtype=np.float64)
     chosen = np.where(actual == 1, p, 1 - p) if p.ndim == 1 else p[np.arange(len(actual)), actual]
-    return _mean(-np.log(np.clip(chosen, _PROBABILITY_FLOOR, 1)), weights)
+    return mean(-np.log(np.clip(chosen, _PROBABILITY_FLOOR, 1)), weights)
 
 
 def brier(labels: ArrayLike, probabilities: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Mean squared difference between label and probability of class 1."""
-    return _mean((np.asarray(labels, dtype=np.float64) - np.asarray(probabilities, dtype=np.float64)) ** 2, weights)
+    return mean((np.asarray(labels, dtype=np.float64) - np.asarray(probabilities, dtype=np.float64)) ** 2, weights)
 
 
 def r_squared(labels: ArrayLike, values: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Share of the labels' variance explained; NaN when the labels do not vary."""
     actual = np.asarray(labels, dtype=np.float64)
-    spread = _mean((actual - _mean(actual, weights)) ** 2, weights)
+    spread = mean((actual - mean(actual, weights)) ** 2, weights)
     if not spread > 0:
         return float("nan")
-    return 1 - _mean((actual - np.asarray(values, dtype=np.float64)) ** 2, weights) / spread
+    return 1 - mean((actual - np.asarray(values, dtype=np.float64)) ** 2, weights) / spread
 
 
 def root_mean_square(differences: ArrayLike, weights: ArrayLike | None = None) -> float:
     """The size of a typical error, large ones counting more."""
-    return float(np.sqrt(_mean(np.asarray(differences, dtype=np.float64) ** 2, weights)))
+    return float(np.sqrt(mean(np.asarray(differences, dtype=np.float64) ** 2, weights)))
 
 
 def mean_absolute(differences: ArrayLike, weights: ArrayLike | None = None) -> float:
     """The size of a typical error."""
-    return _mean(np.abs(np.asarray(differences, dtype=np.float64)), weights)
+    return mean(np.abs(np.asarray(differences, dtype=np.float64)), weights)
 
 
-def _mean(values: ArrayLike, weights: ArrayLike | None) -> float:
+def mean(values: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """The weighted mean; NaN without any weight."""
     numbers = np.asarray(values, dtype=np.float64)
     weight = np.ones(len(numbers)) if weights is None else np.asarray(weights, dtype=np.float64)
     total = weight.sum()
@@ -210,4 +211,4 @@ def _share(cumulated: Array) -> Array:
 
 
 def _quotient(part: Array, whole: Array) -> Array:
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    return np.asarray(np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0))

@@ -1,0 +1,94 @@
+"""The HTML page: one file that needs no other, from figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from sagedock.figures import BarChart, Facts, Figure, LineChart, MatrixChart, ScatterChart, Section, shown
+
+CLASSES_IN_TABLE = 16
+SHADES = 10
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")  # no HTML text
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A section of the page: its heading, if it has one, and its blocks, each the name of a macro and its data."""
+
+    heading: Section | None
+    blocks: Sequence[tuple[str, Any]]
+
+
+def render(title: str, subtitle: str, figures: Sequence[Figure]) -> str:
+    """The page as HTML text, equal for equal arguments; `figures` appear in their order, `Section`s group them."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    template = environment.get_template("page.html")
+    return _CONTROL.sub("\ufffd", template.render(title=title, subtitle=subtitle, parts=_parts(figures)).lstrip())
+
+
+def _parts(figures: Sequence[Figure]) -> list[_Part]:
+    parts: list[_Part] = []
+    heading: Section | None = None
+    blocks: list[tuple[str, Any]] = []
+    for number, figure in enumerate(figures, start=1):
+        if isinstance(figure, Section):
+            if heading or blocks:
+                parts.append(_Part(heading, blocks))
+            heading, blocks = figure, []
+        else:
+            blocks.append(_block(figure, f"f{number}-"))
+    return [*parts, _Part(heading, blocks)]
+
+
+def _block(figure: Figure, prefix: str) -> tuple[str, Any]:
+    if isinstance(figure, LineChart | ScatterChart):
+        return "chart", {"figure": figure, "svg": _drawn(figure, prefix)}
+    if isinstance(figure, MatrixChart):
+        if max(len(figure.row_names), len(figure.column_names)) > CLASSES_IN_TABLE:
+            return "chart", {"figure": figure, "svg": _drawn(figure, prefix)}
+        return "matrix", {"figure": figure, "shades": _shades(figure.counts)}
+    if isinstance(figure, BarChart):
+        return "bars", {
+            "figure": figure,
+            "bars": _bars(figure.values),
+            "texts": [shown(value) for value in figure.values],
+        }
+    if isinstance(figure, Facts):
+        return ("headline" if figure.kind == "headline" else "facts"), {"figure": figure}
+    return "grid", {"figure": figure}
+
+
+def _drawn(figure: LineChart | ScatterChart | MatrixChart, prefix: str) -> Markup:
+    from sagedock.reports import charts  # matplotlib takes long to import
+
+    if isinstance(figure, LineChart):
+        return Markup(charts.line_chart(figure, prefix))  # noqa: S704 - matplotlib escapes every text it draws
+    if isinstance(figure, ScatterChart):
+        return Markup(charts.scatter_chart(figure, prefix))  # noqa: S704
+    return Markup(charts.matrix_picture(figure, prefix))  # noqa: S704
+
+
+def _shades(counts: Sequence[Sequence[int]]) -> list[list[int]]:
+    """0 to SHADES for each cell, by its share of its row."""
+    return [[round(SHADES * count / max(1, sum(row))) for count in row] for row in counts]
+
+
+def _bars(values: Sequence[float]) -> list[tuple[str, str]]:
+    """Start and width of each bar in per cent of the widest span, which includes zero."""
+    low, high = min([0.0, *values]), max([0.0, *values])
+    span = (high - low) or 1.0
+    return [(f"{100 * (min(v, 0.0) - low) / span:.2f}", f"{100 * abs(v) / span:.2f}") for v in values]
