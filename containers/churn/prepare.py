@@ -2,9 +2,9 @@
 
     python containers/churn/prepare.py DIRECTORY [--data FILE]
 
-writes, below DIRECTORY, `train/train.csv` and `validation/validation.csv` (label first, no header), `test/test.csv`
-(the same for the customers held back), `test/features.csv` (those without their labels, ready to be sent to
-/invocations) and `feature-names.txt` (one name for each feature column, for people; it lies in no channel).
+writes, below DIRECTORY, the channels `train/train.csv` and `validation/validation.csv` (label first, no header) and
+`feature-names/feature-names.txt` (a line for each feature column), and beside them `test/test.csv` (customers held back,
+as in the channels) and `test/features.csv` (the same without their labels, ready to be sent to /invocations).
 """
 
 from __future__ import annotations
@@ -108,20 +108,26 @@ def split(customers: Customers) -> Split:
     return Split(customers.take(train), customers.take(validation), customers.take(test))
 
 
-def write(parts: Split, directory: Path) -> None:
-    """Write the channels train, validation and test, and feature-names.txt, below `directory`, each file whole."""
-    for name in ("train", "validation", "test"):
-        part: Customers = getattr(parts, name)
-        channel = make_directory(directory / name)
-        _write_csv(channel / f"{name}.csv", np.column_stack([part.labels, part.features]))
-    _write_csv(directory / "test" / "features.csv", parts.test.features)
-    write_text(directory / "feature-names.txt", "".join(f"{name}\n" for name in parts.train.names))
+def write_channels(parts: Split, directory: Path) -> None:
+    """Write the channels train, validation and feature-names below `directory`, each file whole."""
+    for name, part in (("train", parts.train), ("validation", parts.validation)):
+        _write_csv(make_directory(directory / name) / f"{name}.csv", np.column_stack([part.labels, part.features]))
+    names = "".join(f"{name}\n" for name in parts.train.names)
+    write_text(make_directory(directory / "feature-names") / "feature-names.txt", names)
+
+
+def write_test(test: Customers, directory: Path) -> None:
+    """Write test.csv and features.csv into `directory`, each file whole."""
+    make_directory(directory)
+    _write_csv(directory / "test.csv", np.column_stack([test.labels, test.features]))
+    _write_csv(directory / "features.csv", test.features)
 
 
 def prepare(file: Path, directory: Path) -> Split:
     """Read, split and write: the whole preparation."""
     parts = split(read(file))
-    write(parts, directory)
+    write_channels(parts, directory)
+    write_test(parts.test, directory / "test")
     return parts
 
 
@@ -218,7 +224,9 @@ def _listed(names: Iterable[str]) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Prepare, print the sizes and return the exit code."""
     parser = argparse.ArgumentParser(prog="prepare.py", description="Turn the raw churn table into training channels.")
-    parser.add_argument("directory", type=Path, help="where train/, validation/ and test/ are to be written")
+    parser.add_argument(
+        "directory", type=Path, help="where train/, validation/, feature-names/ and test/ are to be written"
+    )
     parser.add_argument(
         "--data", type=Path, default=RAW_DATA, help="the raw table (default: churn.txt beside this script)"
     )
