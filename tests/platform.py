@@ -66,7 +66,8 @@ class Job:
         (self.config / f"{name}.json").write_text(text)
 
     def add_channel(self, name: str, files: Mapping[str, bytes | str], **facts: str) -> Job:
-        """Declare a File channel holding `files`; `facts` are the keys of its entry, such as ContentType."""
+        """Declare a File channel holding just `files`; `facts` are the keys of its entry, such as ContentType."""
+        shutil.rmtree(self.data / name, ignore_errors=True)
         for file, content in files.items():
             path = self.data / name / file
             path.parent.mkdir(parents=True, exist_ok=True)
