@@ -22,7 +22,7 @@ from matplotlib.ticker import MaxNLocator
 from sagedock.figures import LineChart, MatrixChart, ScatterChart
 
 WIDTH, HEIGHT = 5.4, 3.3  # inches of 72 units; the page scales them
-ROW = 0.2  # inches for a row of the legend
+ROW = 0.22  # inches for a row of the legend
 
 # Stand-ins that matplotlib can draw with, by the CSS variable that replaces them.
 _INK, _FAINT, _CARD = "#010101", "#020202", "#030303"
@@ -36,7 +36,7 @@ _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "sagedock",
     "font.family": "DejaVu Sans",
-    "font.size": 9.5,
+    "font.size": 10.5,
     "text.parse_math": False,
     "axes.unicode_minus": True,
     "axes.edgecolor": _FAINT,
@@ -82,6 +82,7 @@ def line_chart(chart: LineChart, prefix: str) -> str:
             _zero_bottom(axes, chart)
         if all(float(x).is_integer() for line in chart.lines for x in line.x) and chart.lines:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        _thousands(axes)
         _legend(drawing, axes, chart)
         return _svg(drawing, chart.alt, prefix)
 
@@ -95,6 +96,7 @@ def scatter_chart(chart: ScatterChart, prefix: str) -> str:
             _diagonal(axes, _values([chart.x, chart.y]))
         else:
             axes.axhline(0, color=_FAINT, linewidth=1.2, linestyle=(0, (4, 3)))
+        _thousands(axes)
         return _svg(drawing, chart.alt, prefix)
 
 
@@ -124,6 +126,12 @@ def _axes(x_label: str, y_label: str, rows: int, height: float = HEIGHT) -> tupl
 
 def _values(sequences: Iterable[Sequence[float]]) -> list[float]:
     return [value for sequence in sequences for value in sequence if math.isfinite(value)]
+
+
+def _thousands(axes: Any) -> None:
+    for axis in (axes.xaxis, axes.yaxis):
+        if max(map(abs, axis.get_view_interval())) >= 10_000:
+            axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
 
 
 def _diagonal(axes: Any, values: Sequence[float]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from sagedock.figures import BarChart, Facts, Figure, LineChart, MatrixChart, ScatterChart, Section, shown
+from sagedock.figures import BarChart, Facts, Figure, LineChart, MatrixChart, ScatterChart, Section
 
 CLASSES_IN_TABLE = 16
 SHADES = 10
@@ -92,3 +92,9 @@ def _bars(values: Sequence[float]) -> list[tuple[str, str]]:
     low, high = min([0.0, *values]), max([0.0, *values])
     span = (high - low) or 1.0
     return [(f"{100 * (min(v, 0.0) - low) / span:.2f}", f"{100 * abs(v) / span:.2f}") for v in values]
+
+
+def _texts(values: Sequence[float]) -> list[str]:
+    """The values with as many decimals as suit the largest, so that a column of them lines up."""
+    decimals = 4 if max(map(abs, values), default=0.0) < 10 else 2
+    return [f"{value:,.{decimals}f}" for value in values]

@@ -15,8 +15,8 @@ CLASSES_IN_TABLE = 200
 
 
 def amount(value: float) -> str:
-    """How the report writes money: two decimals unless it is whole."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+    """How the report writes money: whole from 1,000 on, else with two decimals unless it is whole."""
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.2f}"
 
 
 def decimal(cut_off: float) -> str:
@@ -26,9 +26,18 @@ def decimal(cut_off: float) -> str:
 
 def figures_of_binary(found: Mapping[str, Any]) -> list[Figure]:
     """ROC, precision-recall, calibration, confusion at each cut-off, and the cost of errors, as far as they exist."""
-    drawn = [figure for figure in (_roc(found), _precision_recall(found), _calibration(found)) if figure]
     matrices = [_decision(found, decided) for decided in found["confusion"]]
-    return [*drawn, *matrices, *_cost(found)]
+    curves = [figure for figure in (_roc(found), _precision_recall(found), _calibration(found)) if figure]
+    names = {
+        "AUC": "auc",
+        "Average precision": "average_precision",
+        "Error rate at 0.5": "error",
+        "Log loss": "log_loss",
+        "Brier score": "brier",
+        "Share of positives": "positives",
+    }
+    measures = Facts("Measures", [(label, shown(found[name])) for label, name in names.items() if name in found])
+    return [*matrices, *curves, measures, *_cost(found)]
 
 
 def _has(found: Mapping[str, Any], name: str) -> bool:
@@ -46,23 +55,20 @@ def _roc(found: Mapping[str, Any]) -> Figure | None:
         x_label="false-positive rate",
         y_label="true-positive rate",
         lines=[Line("model", found["roc"]["x"], found["roc"]["y"])],
-        marks=[_corner(decided) for decided in found["confusion"]],
+        marks=[_mark(item, "false_positive_rate", "recall") for item in found["confusion"]],
         diagonal=True,
     )
 
 
-def _corner(decided: Mapping[str, Any]) -> Mark:
-    (true_negative, false_positive), (false_negative, true_positive) = decided["counts"]
-    x = false_positive / (false_positive + true_negative)
-    y = true_positive / (true_positive + false_negative)
-    return Mark(f"cut-off {decimal(decided['cut_off'])}", x, y)
+def _mark(decided: Mapping[str, Any], x: str, y: str) -> Mark:
+    return Mark(f"cut-off {decimal(decided['cut_off'])}", decided["weighted"][x], decided["weighted"][y])
 
 
 def _precision_recall(found: Mapping[str, Any]) -> Figure | None:
     if not _has(found, "precision_recall"):
         return None
     area, base = shown(found["average_precision"]), shown(found["positives"])
-    decided = [item for item in found["confusion"] if None not in (item["recall"], item["precision"])]
+    decided = [item for item in found["confusion"] if item["weighted"]["precision"] is not None]
     return LineChart(
         title="Precision and recall",
         caption=f"The average precision is {area}; choosing at random would give {base}, the share of positives.",
@@ -70,7 +76,7 @@ def _precision_recall(found: Mapping[str, Any]) -> Figure | None:
         x_label="recall",
         y_label="precision",
         lines=[Line("model", found["precision_recall"]["x"], found["precision_recall"]["y"])],
-        marks=[Mark(f"cut-off {decimal(item['cut_off'])}", item["recall"], item["precision"]) for item in decided],
+        marks=[_mark(item, "recall", "precision") for item in decided],
         y_from_zero=True,
     )
 
@@ -149,8 +155,8 @@ def _cost_text(cost: Mapping[str, Any]) -> str:
     return (
         f"A missed positive costs {amount(false_negative)}, a positive that is found {amount(true_positive)}, "
         f"a false alarm {amount(false_positive)}, a negative left alone {amount(true_negative)}. "
-        f"Per 1,000 records the cheapest cut-off saves {amount(cost['saved_per_thousand_against_nobody'])} against treating nobody and "
-        f"{amount(cost['saved_per_thousand_against_half'])} against the cut-off 0.5."
+        f"Per 1,000 records the cheapest cut-off saves {amount(cost['saved_per_thousand_against_nobody'])} against "
+        f"treating nobody and {amount(cost['saved_per_thousand_against_half'])} against the cut-off 0.5."
     )
 
 
@@ -184,7 +190,7 @@ def _most_confused(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str
         return ""
     actual, predicted = divmod(int(off_diagonal.argmax()), len(names))
     many = shown(int(off_diagonal.max()))
-    return f" Most often confused: {names[actual]}, taken for {names[predicted]} {many} times."
+    return f" Most often confused: class {names[actual]}, taken for class {names[predicted]}; {many} records."
 
 
 def figures_of_regression(labels: ArrayLike, predictions: ArrayLike, found: Mapping[str, Any]) -> list[Figure]:

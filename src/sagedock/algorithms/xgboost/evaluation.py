@@ -152,6 +152,12 @@ def confusion(labels: ArrayLike, classes: ArrayLike, count: int) -> NDArray[np.i
     return np.bincount(actual * count + predicted, minlength=count * count).reshape(count, count)
 
 
+def weighted_confusion(labels: ArrayLike, positive: ArrayLike, weights: ArrayLike) -> Array:
+    """(2, 2) weight of the records by actual class (row) and predicted class (column)."""
+    index = 2 * (np.asarray(labels) == 1) + np.asarray(positive)
+    return np.asarray(np.bincount(index, np.asarray(weights, dtype=np.float64), minlength=4).reshape(2, 2), np.float64)
+
+
 def error_rate(labels: ArrayLike, classes: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Share of wrong classes."""
     return mean(np.asarray(labels) != np.asarray(classes), weights)

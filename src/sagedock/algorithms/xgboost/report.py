@@ -74,7 +74,7 @@ def _binary(evaluation: Evaluation) -> JSON:
     cut_offs = [HALF] if evaluation.cut_off is None else [HALF, evaluation.cut_off.value]
     found: JSON = {
         "error": measure.error_rate(labels, evaluation.classes, weights),
-        "confusion": [_decided(labels, probabilities, cut_off) for cut_off in cut_offs],
+        "confusion": [_decided(labels, probabilities, weights, cut_off) for cut_off in cut_offs],
     }
     if evaluation.gives_probabilities:
         found |= {
@@ -92,15 +92,22 @@ def _binary(evaluation: Evaluation) -> JSON:
     return found
 
 
-def _decided(labels: ArrayLike, probabilities: measure.Array, cut_off: float) -> JSON:
-    counts = measure.confusion(labels, probabilities > cut_off, 2)
-    (_, false_positive), (false_negative, true_positive) = counts.tolist()
+def _decided(labels: ArrayLike, probabilities: measure.Array, weights: ArrayLike | None, cut_off: float) -> JSON:
+    """Counts of records and their rates at `cut_off`, and the rates by weight, which are points of the curves."""
+    predicted = probabilities > cut_off
+    counts = measure.confusion(labels, predicted, 2)
+    weighted = counts if weights is None else measure.weighted_confusion(labels, predicted, weights)
+    return {"cut_off": cut_off, "counts": counts, **_rates(counts.tolist()), "weighted": _rates(weighted.tolist())}
+
+
+def _rates(counts: Sequence[Sequence[float]]) -> JSON:
+    (true_negative, false_positive), (false_negative, true_positive) = counts
+    wrong = false_positive + false_negative
     return {
-        "cut_off": cut_off,
-        "counts": counts,
-        "error": _ratio(false_positive + false_negative, counts.sum()),
+        "error": _ratio(wrong, wrong + true_negative + true_positive),
         "precision": _ratio(true_positive, true_positive + false_positive),
         "recall": _ratio(true_positive, true_positive + false_negative),
+        "false_positive_rate": _ratio(false_positive, false_positive + true_negative),
     }
 
 
@@ -241,11 +248,10 @@ def _headline(evaluation: Evaluation, found: Mapping[str, Any]) -> Facts:
     if cost := found.get("cost"):
         rows.append(("Cheapest cut-off", decimal(cost["cut_off"])))
         rows.append(("Saved per 1,000 records", amount(cost["saved_per_thousand_against_nobody"])))
-    rounds = shown(found["rounds"])
     if found["best_round"] is None:
-        rows.append(("Rounds", rounds))
+        rows.append(("Rounds", shown(found["rounds"])))
     else:
-        rows.append(("Best round", f"{shown(found['best_round'])} of {rounds}"))
+        rows.append(("Best round, from 0", shown(found["best_round"])))
     rows.append((f"{found['dataset'].capitalize()} records", shown(found["records"])))
     return Facts("Key figures", rows, kind="headline")
 
@@ -368,7 +374,7 @@ def _job(found: Mapping[str, Any]) -> list[Figure]:
     tables = {
         "Data": data,
         "Hyperparameters": [(name, str(value)) for name, value in job["hyperparameters"].items()],
-        "Time in seconds": [(name, shown(value)) for name, value in job["seconds"].items()],
+        "Time in seconds": [(name, f"{value:,.2f}") for name, value in job["seconds"].items()],
         "Versions": [(name, str(value)) for name, value in job["versions"].items()],
     }
     return [Section("The job"), *(Facts(title, rows) for title, rows in tables.items() if rows)]
