@@ -65,7 +65,7 @@ def _block(figure: Figure, prefix: str) -> tuple[str, Any]:
         return "bars", {
             "figure": figure,
             "bars": _bars(figure.values),
-            "texts": [shown(value) for value in figure.values],
+            "texts": _texts(figure.values),
         }
     if isinstance(figure, Facts):
         return ("headline" if figure.kind == "headline" else "facts"), {"figure": figure}
