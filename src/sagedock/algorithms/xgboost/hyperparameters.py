@@ -309,8 +309,8 @@ _SUCCESSORS = {"gpu_hist": "hist", "reg:linear": "reg:squarederror"}
 def booster_parameters(values: Values) -> dict[str, Any]:
     """What `xgboost.train` takes as its parameters; the device is chosen elsewhere.
 
-    Random numbers are seeded anew in each round, so that a job resumed from a checkpoint ends with the model of an
-    uninterrupted one.
+    Random numbers are seeded anew in each round, which is one half of resuming without a trace; the other half, tree
+    updaters that keep no state, is the boosting loop's.
     """
     skipped = _CONTAINER_ONLY.union(_WITHOUT_EFFECT)
     parameters = {name: _for_xgboost(name, value) for name, value in values.items() if name not in skipped}

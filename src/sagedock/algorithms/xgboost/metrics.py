@@ -140,7 +140,8 @@ def predicted_labels(predictions: NDArray[np.float32], objective: str) -> NDArra
     already, and with a log link it is a prediction of 1.
     """
     if predictions.ndim == 2:
-        return predictions.argmax(axis=1).astype(np.int64)
+        classes: NDArray[np.int64] = predictions.argmax(axis=1)
+        return classes
     if objective == "multi:softmax":
         return predictions.astype(np.int64)
     return (predictions > _threshold(objective)).astype(np.int64)
@@ -279,18 +280,15 @@ class CustomMetrics:
         Raises UserError when a metric of classes meets labels that are not whole numbers.
         """
         labels = data.get_label()
-        counted = any(name in CLASSIFICATION for name in self.names)
-        confusion = self._confusion(labels, predictions) if counted else None
-        actual, predicted = labels.astype(np.float64), predictions.astype(np.float64)
-        return [
-            (
-                name,
-                CLASSIFICATION[name](confusion)
-                if confusion and name in CLASSIFICATION
-                else REGRESSION[name](actual, predicted),
-            )
-            for name in self.names
-        ]
+        of_classes = [name for name in self.names if name in CLASSIFICATION]
+        found: dict[str, float] = {}
+        if of_classes:
+            confusion = self._confusion(labels, predictions)
+            found = {name: CLASSIFICATION[name](confusion) for name in of_classes}
+        if len(of_classes) < len(self.names):
+            actual, predicted = labels.astype(np.float64), predictions.astype(np.float64)
+            found |= {name: measure(actual, predicted) for name, measure in REGRESSION.items() if name in self.names}
+        return [(name, found[name]) for name in self.names]
 
     def _confusion(self, labels: NDArray[np.float32], predictions: NDArray[np.float32]) -> Confusion:
         whole = labels.astype(np.int64)

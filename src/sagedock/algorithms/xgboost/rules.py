@@ -75,6 +75,18 @@ def _base_score(values: Values) -> Iterable[str]:
         yield f"Hyperparameter base_score: {base} is not in (0, inf), as objective {objective} requires"
 
 
+def _exact(values: Values) -> Iterable[str]:
+    exact = "grow_colmaker" in values.get("updater", ()) or (
+        "updater" not in values and values.get("tree_method") == "exact"
+    )
+    if not exact or values.get("booster") == "gblinear":
+        return
+    if values.get("max_depth") == 0:
+        yield "Hyperparameter max_depth: 0, no limit, cannot be used with tree_method exact; use hist or approx"
+    if values.get("colsample_bynode", 1) < 1:
+        yield "Hyperparameter colsample_bynode: less than 1 cannot be used with tree_method exact; use hist or approx"
+
+
 def _monotone_constraints(values: Values) -> Iterable[str]:
     if "monotone_constraints" in values and values.get("tree_method") not in {"exact", "hist"}:
         yield "Hyperparameter monotone_constraints: requires tree_method to be given as exact or hist"
@@ -124,6 +136,7 @@ RULES = (
     Rule(("objective",), _survival),
     Rule(("eval_metric", "objective", "num_class", "tweedie_variance_power", "_tuning_objective_metric"), _metrics),
     Rule(("base_score", "objective"), _base_score),
+    Rule(("max_depth", "colsample_bynode", "tree_method", "updater", "booster"), _exact),
     Rule(("monotone_constraints", "tree_method"), _monotone_constraints),
     Rule(("interaction_constraints", "tree_method"), _interaction_constraints),
     Rule(("process_type", "updater"), _process_type),
