@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, BinaryIO, cast
 
+from gunicorn.http.errors import ParseException
+
 from sagedock.errors import PayloadTooLarge, UnsupportedMediaType, UserError
 
 PIECE = 1024 * 1024
@@ -18,13 +20,22 @@ def read_body(environ: Mapping[str, Any], limit: int) -> bytes:
     """The request body of a WSGI `environ`, unzipped.
 
     Raises PayloadTooLarge above `limit` bytes, after reading what the client still sends so that it can hear the
-    answer; UnsupportedMediaType for a Content-Encoding other than gzip; UserError for a damaged gzip stream.
+    answer; UnsupportedMediaType for a Content-Encoding other than gzip; UserError for a body that is cut short, or
+    damaged in its chunks or its compression.
     """
     stream = cast("BinaryIO", environ["wsgi.input"])
-    body = stream.read(limit + 1)
-    if len(body) > limit:
-        _discard(stream)
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    if length > limit and "HTTP_EXPECT" in environ:  # the client waits for leave to send, and gets none
         raise _too_large(limit)
+    try:
+        body = stream.read(limit + 1)
+        if len(body) > limit:
+            _discard(stream)
+            raise _too_large(limit)
+    except (OSError, ParseException) as error:
+        raise UserError(f"the request body cannot be read: {type(error).__name__} {error}".rstrip()) from error
+    if len(body) < length:
+        raise UserError(f"the request body ended after {len(body)} of {length} bytes")
     encoding = environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
     if encoding in {"", "identity"}:
         return body

@@ -126,6 +126,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.keepalived_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
 
+    def handle_request(self, req: Any, conn: TConn) -> bool:
+        """Do not invite a body that will be refused: a client that waits for 100 Continue hears 413 instead."""
+        length = next((value for name, value in req.headers if name == "CONTENT-LENGTH"), "0")
+        if req._expected_100_continue and int(length) > self.app.settings.max_payload_bytes:
+            req._expected_100_continue = False
+            req.must_close = True
+        return bool(super().handle_request(req, conn))
+
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer bytes that are no HTTP request; gunicorn's own answer is HTML."""
         status = next((found for kind, found in STATUSES if isinstance(exc, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
