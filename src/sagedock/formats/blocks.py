@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sagedock.errors import UserError
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 21
 LONGEST_LINE = 1 << 28
 
 

@@ -11,6 +11,9 @@ from sagedock.formats.table import Floats
 
 NAN_SPELLINGS = tuple(f"{n}{a}{m}" for n in "nN" for a in "aA" for m in "nN")
 
+LIMIT = 2.0**128 - 2.0**103
+"""The least double that rounds to an infinite 32-bit float."""
+
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _SHOWN = 40
@@ -34,7 +37,7 @@ def number(text: str) -> float:
 
 def finite(value: float, text: str) -> float:
     """`value`, unless it is infinite as a 32-bit float; `text` is what the error calls it. Raises ValueError."""
-    if abs(value) >= _LIMIT:
+    if abs(value) >= LIMIT:
         raise ValueError(f"{shown(text)} does not fit a 32-bit float: scale the column, or leave the cell empty")
     return value
 
@@ -48,7 +51,3 @@ def narrowed(values: np.ndarray) -> Floats:
     """`values` rounded to 32-bit floats; what is too large becomes infinite, without a warning."""
     with np.errstate(over="ignore"):
         return values.astype(np.float32)
-
-
-_LARGEST = float(np.finfo(np.float32).max)
-_LIMIT = _LARGEST + 2.0**103  # half a unit beyond the largest rounds to infinity

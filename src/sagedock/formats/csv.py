@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 
 from sagedock.errors import UserError
-from sagedock.formats.cells import narrowed, number
+from sagedock.formats.cells import LIMIT, narrowed, number
 from sagedock.formats.media_types import MediaType
 from sagedock.formats.table import Floats, Table
 
@@ -24,13 +24,12 @@ def decode(body: bytes, media_type: MediaType) -> Table:
     Raises UserError naming row, column and value of what is not a number, and rows whose length differs.
     """
     label_size = label_columns(media_type, default=0)
-    matrix = _read_plain(body)
+    matrix = read_plainly(body)
     if matrix is None:
         matrix = read_carefully(body)
     if matrix.shape[1] <= label_size:
         raise UserError("the records hold a label and no features: send the feature columns", row=1)
-    features = np.ascontiguousarray(matrix[:, label_size:])
-    return Table(features=features)
+    return Table(features=np.ascontiguousarray(matrix[:, label_size:]) if label_size else matrix)
 
 
 def label_columns(media_type: MediaType, default: int) -> int:
@@ -62,27 +61,30 @@ def looks_like_libsvm(cell: str) -> bool:
     return bool(colon) and (index.isdigit() or index == "qid")
 
 
-def _read_plain(body: bytes) -> Floats | None:
+def read_plainly(body: bytes) -> Floats | None:
     """Rows of JSON-like numbers between commas, read as JSON; None when `body` is anything else."""
     text = body.replace(b"\r\n", b"\n").rstrip(b"\n")
-    if text.translate(None, _PLAIN):
+    if not text or text.translate(None, _PLAIN):
         return None
     try:
         if b"\n" not in text:
-            values = orjson.loads(b"[%b]" % text)
-            matrix = narrowed(np.array(values, dtype=np.float64)).reshape(1, -1)
-        else:
-            rows = orjson.loads(b"[[%b]]" % text.replace(b"\n", b"],["))
-            columns = len(rows[0])
-            if {columns} != set(map(len, rows)):
-                return None
-            flat = np.fromiter(itertools.chain.from_iterable(rows), dtype=np.float64, count=columns * len(rows))
-            matrix = narrowed(flat).reshape(len(rows), columns)
-    except (orjson.JSONDecodeError, OverflowError):
+            return _one_row(orjson.loads(b"[%b]" % text))
+        rows = orjson.loads(b"[[%b]]" % text.replace(b"\n", b"],["))
+    except orjson.JSONDecodeError:
         return None
-    if not matrix.size or np.isinf(matrix).any():
+    columns = len(rows[0])
+    if {columns} != set(map(len, rows)):
         return None
-    return matrix
+    flat = np.fromiter(itertools.chain.from_iterable(rows), dtype=np.float64, count=columns * len(rows))
+    matrix = narrowed(flat).reshape(len(rows), columns)
+    return None if np.isinf(matrix).any() else matrix
+
+
+def _one_row(values: list[float]) -> Floats | None:
+    """A row without NumPy's checks, which cost more than the conversion of a few numbers."""
+    if min(values) <= -LIMIT or max(values) >= LIMIT:
+        return None
+    return np.array([values], dtype=np.float32)
 
 
 def read_carefully(body: bytes) -> Floats:

@@ -92,7 +92,9 @@ def _parse(block: Block, delimiter: str, columns: int | None) -> Floats | None:
         table = engine.read_csv(
             pyarrow.BufferReader(block.text),
             engine.ReadOptions(column_names=names, use_threads=False, block_size=len(block.text) + 1),
-            engine.ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
+            engine.ParseOptions(
+                delimiter=delimiter, quote_char='"' if b'"' in block.text else False, ignore_empty_lines=False
+            ),
             engine.ConvertOptions(
                 column_types=dict.fromkeys(names, pyarrow.float64()),
                 null_values=_MISSING,
