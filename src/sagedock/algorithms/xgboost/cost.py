@@ -181,7 +181,8 @@ def _between(distinct: NDArray[np.float64]) -> NDArray[np.float64]:
     """One cut-off for each candidate: 0 treats everybody unless a probability is 0, and 1 treats nobody."""
     everybody = 0.0 if distinct[0] > 0 else distinct[0] - 1
     nobody = max(1.0, distinct[-1])
-    return np.concatenate([[everybody], (distinct[:-1] + distinct[1:]) / 2, [nobody]])
+    middles = (distinct[:-1] + distinct[1:]) / 2
+    return np.concatenate([[everybody], np.where(middles < distinct[1:], middles, distinct[:-1]), [nobody]])
 
 
 def _shortest(value: float, low: float, high: float) -> float:

@@ -53,7 +53,12 @@ class Evaluation:
 
     @property
     def kind(self) -> Kind:
-        """What can be measured: ranking and survival objectives have nothing beyond their own metrics."""
+        """What can be measured: ranking and survival objectives have nothing beyond their own metrics.
+
+        reg:logistic with a cut-off decides between two classes, so it is judged as a binary objective.
+        """
+        if self.cut_off is not None:
+            return "binary"
         family = self.objective.partition(":")[0]
         kinds: dict[str, Kind] = {"binary": "binary", "multi": "multiclass", "reg": "regression", "count": "regression"}
         return kinds.get(family, "other")

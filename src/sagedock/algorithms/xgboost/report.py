@@ -20,7 +20,7 @@ from sagedock.algorithms.xgboost.cost import HALF, CutOff, expected_costs
 from sagedock.algorithms.xgboost.evaluation import Evaluation, Kind
 from sagedock.figures import BarChart, Facts, Figure, Grid, Line, LineChart, Mark, Section, shown
 
-CURVE_POINTS = 200
+CURVE_POINTS = 300
 ROUND_POINTS = 500
 IMPORTANT_FEATURES = 20
 
@@ -30,7 +30,7 @@ JSON = dict[str, Any]
 def metrics(evaluation: Evaluation) -> JSON:
     """Every number that the report shows, as JSON values; None stands for what is not defined, such as one class's AUC.
 
-    `final` holds the metrics of the best round, else of the last. Curves are thinned to 200 points.
+    `final` holds the metrics of the best round, else of the last. Curves are thinned to 300 points.
     """
     history = {name: list(values) for name, values in evaluation.history.items()}
     rounds = max((len(values) for values in [*history.values(), *_fold_values(evaluation)]), default=0)
@@ -130,8 +130,14 @@ def _cost(evaluation: Evaluation, cut_off: CutOff) -> JSON:
         "per_thousand_of_everybody": per_thousand * cut_off.cost_of_everybody,
         "saved_per_thousand_against_nobody": cut_off.saved_against_nobody,
         "saved_per_thousand_against_half": cut_off.saved_against_half,
-        "curve": _points(curve.cut_offs, curve.costs * per_thousand),
+        "curve": _points(*_stairs(curve.lows, curve.highs, curve.costs * per_thousand)),
     }
+
+
+def _stairs(lows: measure.Array, highs: measure.Array, costs: measure.Array) -> tuple[measure.Array, measure.Array]:
+    """The costs as a line of steps over the cut-offs from 0 to 1."""
+    edges = np.clip(np.stack([lows, highs], axis=1).ravel(), 0, 1)
+    return edges, np.repeat(costs, 2)
 
 
 def _multiclass(evaluation: Evaluation) -> JSON:
