@@ -3,8 +3,8 @@
     python containers/churn/prepare.py DIRECTORY [--data FILE]
 
 writes, below DIRECTORY, the channels `train/train.csv` and `validation/validation.csv` (label first, no header) and
-`feature-names/feature-names.txt` (a line for each feature column), and beside them `test/test.csv` (customers held back,
-as in the channels) and `test/features.csv` (the same without their labels, ready to be sent to /invocations).
+`feature-names/feature-names.txt` (a line for each feature column), and beside them `test/test.csv` (the customers held
+back, as in the channels) and `test/features.csv` (the same without their labels, ready to be sent to /invocations).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What scripts/quickstart runs once its environment stands: churn from the raw table to answers over HTTP.
 
-Training and serving are the processes of a container, `sagedock train` and `sagedock serve`, over a directory that stands
-for /opt/ml. Every figure printed is measured on the server's answers for customers that training never saw.
+Training and serving are the processes of a container, `sagedock train` and `sagedock serve`, over a directory that
+stands for /opt/ml. Every figure printed is measured on the server's answers for customers that training never saw.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ LOG_LINES = 15
 Found = TypeVar("Found")
 
 
-class Failed(SagedockError):
+class ProcessError(SagedockError):
     """A process ended otherwise than it should; its `log` says why."""
 
     def __init__(self, message: str, log: Path) -> None:
@@ -104,7 +104,7 @@ def tour(place: Workplace, started: float) -> None:
     port = _free_port()
     with _serving(place, port, asked):
         customers = (place.test / "features.csv").read_text().splitlines()
-        first = _invoke(port, customers[:1])
+        _invoke(port, customers[:1])
         waited = time.time() - started
         answers = _step(
             "invocations", lambda: _answers(_invoke(port, customers)), lambda found: f"{len(found.decision)} answered"
@@ -137,7 +137,7 @@ def _train(place: Workplace) -> int:
         command = [sys.executable, "-m", "sagedock", "train"]
         code = subprocess.run(command, env=_environment(place), stdout=output, stderr=output, check=False).returncode
     if code != 0:
-        raise Failed(f"training ended with the exit code {code}", log)
+        raise ProcessError(f"training ended with the exit code {code}", log)
     return len(_rounds(log))
 
 
@@ -170,14 +170,14 @@ def _wait_until_ready(server: subprocess.Popen[bytes], port: int, log: Path) -> 
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise Failed(f"the server ended with the exit code {server.returncode}", log)
+            raise ProcessError(f"the server ended with the exit code {server.returncode}", log)
         try:
             if _request(port, "GET", "/ping")[0] == http.client.OK:
                 return
         except OSError:
             pass
         time.sleep(POLL_SECONDS)
-    raise Failed(f"the server was not ready within {READY_SECONDS:.0f} s", log)
+    raise ProcessError(f"the server was not ready within {READY_SECONDS:.0f} s", log)
 
 
 def _request(port: int, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
@@ -218,7 +218,8 @@ def _environment(place: Workplace) -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("SAGEMAKER_", "SAGEDOCK_", "AWS_"))
     }
-    return {**kept, "SAGEMAKER_BASE_DIR": str(place.paths.base)}
+    caches = {"MPLCONFIGDIR": str(place.root / "matplotlib")}
+    return {**kept, **caches, "SAGEMAKER_BASE_DIR": str(place.paths.base)}
 
 
 def _free_port() -> int:
@@ -294,7 +295,7 @@ def main() -> int:
     try:
         place.root.mkdir(parents=True, exist_ok=True)
         tour(place, options.started)
-    except Failed as error:
+    except ProcessError as error:
         lines = error.log.read_text(errors="replace").splitlines()[-LOG_LINES:]
         print("", *(f"    {line}" for line in lines), "", sep="\n", file=sys.stderr)
         print(f"quickstart: {error}; the whole log is {error.log}", file=sys.stderr)

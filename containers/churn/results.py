@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sagedock.algorithms.xgboost.cost import HALF, CostMatrix
 from sagedock.algorithms.xgboost.evaluation import area_under_roc, confusion
 
-NAME_WIDTH, CELL_WIDTH = 18, 9
+NAME_WIDTH, BLOCK_WIDTH, CELL_WIDTH = 18, 20, 8
 THOUSAND = 1000
 
 
@@ -76,28 +76,32 @@ class Results:
         )
 
     def _table(self) -> list[str]:
-        half, chosen = self.at_half, self.decided
-        titles = ("cut-off 0.5", f"cut-off {self.cut_off:g}, the cheapest")
-        width = 2 * CELL_WIDTH
-        lines = [f"{'confusion matrix':<{NAME_WIDTH}}" + "".join(f"  {title:>{width}}" for title in titles)]
-        header = f"{'stays':>{CELL_WIDTH}}{'leaves':>{CELL_WIDTH}}"
-        lines.append(f"{'':<{NAME_WIDTH}}  {header}      {header}")
+        titles = (f"cut-off {HALF:g}", f"cut-off {self.cut_off:g}")
+        head = "".join(f"{title:>{BLOCK_WIDTH}}" for title in titles)
+        lines = [f"{'confusion matrix':<{NAME_WIDTH}}{head}"]
+        lines.append(" " * NAME_WIDTH + 2 * f"{'stays':>{BLOCK_WIDTH - CELL_WIDTH}}{'leaves':>{CELL_WIDTH}}")
         for row, name in enumerate(("actually stayed", "actually left")):
-            cells = ["".join(f"{count:>{CELL_WIDTH}}" for count in counts[row]) for counts in (half, chosen)]
-            lines.append(f"{name:<{NAME_WIDTH}}  {cells[0]}      {cells[1]}")
+            blocks = "".join(
+                f"{counts[row, 0]:>{BLOCK_WIDTH - CELL_WIDTH}}{counts[row, 1]:>{CELL_WIDTH}}"
+                for counts in (self.at_half, self.decided)
+            )
+            lines.append(f"{name:<{NAME_WIDTH}}{blocks}")
         return lines
 
     def _money(self) -> list[str]:
         nobody, half, chosen = (self.per_thousand(counts) for counts in (self.untreated, self.at_half, self.decided))
-        lost, promotion = self.matrix.false_negative, self.matrix.true_positive
+        lost, promotion = dollars(self.matrix.false_negative), dollars(self.matrix.true_positive)
+        costs = {
+            "no promotions": nobody,
+            f"promotions above {HALF:g}": half,
+            f"promotions above {self.cut_off:g}": chosen,
+        }
         return [
-            f"A lost customer costs {dollars(lost)}, a promotion that keeps one {dollars(promotion)}. "
-            "Per 1,000 customers that makes:",
-            f"  nobody gets a promotion   {dollars(nobody):>9}",
-            f"  cut-off 0.5               {dollars(half):>9}",
-            f"  cut-off {self.cut_off:<17g} {dollars(chosen):>9}",
+            f"A lost customer costs {lost}, a promotion {promotion}. {self.cut_off:g} is the cut-off that cost least on",
+            "the validation data. Here, 1,000 customers cost",
+            *(f"  {dollars(cost):>9}  with {name}" for name, cost in costs.items()),
             f"money saved per 1,000 customers: {dollars(nobody - chosen)} against no promotions, "
-            f"{dollars(half - chosen)} against the cut-off 0.5",
+            f"{dollars(half - chosen)} against the cut-off {HALF:g}",
         ]
 
 

@@ -90,6 +90,8 @@ def _link(link: Path, directory: Path, name: str) -> None:
         raise UserError(f"channel {name!r}: {directory} is no directory", field=name)
     if link.is_symlink():
         link.unlink()
+    elif link.exists() and link.samefile(directory):
+        return
     elif link.exists():
         raise UserError(f"channel {name!r}: {link} exists and is no link of ours; choose another --base")
     os.symlink(directory.resolve(), link)
