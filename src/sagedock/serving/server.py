@@ -82,7 +82,7 @@ class Application(BaseApplication):  # type: ignore[misc]
     def load_config(self) -> None:
         """Nothing is read from files, from the command line or from GUNICORN_CMD_ARGS."""
         chosen = {
-            "bind": f"fd://{os.dup(self.listener.fileno())}",
+            "bind": f"fd://{self.listener.detach()}",  # nobody else keeps it open: closed, it refuses connections
             "workers": self.settings.workers,
             "threads": REQUEST_THREADS,
             "worker_class": Worker,
