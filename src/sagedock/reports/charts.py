@@ -52,6 +52,8 @@ _STYLE: Any = {
     "xtick.color": _INK,
     "ytick.color": _INK,
     "xtick.major.size": 0,
+    "xtick.major.pad": 6,
+    "ytick.major.pad": 5,
     "ytick.major.size": 0,
     "figure.facecolor": "none",
     "axes.facecolor": "none",

@@ -1,0 +1,81 @@
+"""Figures for the tests of the page: ordinary ones, and as awkward as a job may make them."""
+
+from __future__ import annotations
+
+import math
+
+from sagedock.figures import (
+    BarChart,
+    Facts,
+    Figure,
+    Grid,
+    Line,
+    LineChart,
+    Mark,
+    MatrixChart,
+    ScatterChart,
+    Section,
+)
+
+HOSTILE = (
+    """<script>alert("1")</script><img src=x onerror='alert(2)'>&amp; $x_1^2$ \\frac """
+    "\x00\x1b ]]> --> {{ 7 * 7 }} äöü 你好"
+)
+LONG = "a_feature_name_without_any_blank_" * 6
+
+
+def matrix(size: int, title: str = "Confusion matrix") -> MatrixChart:
+    names = [str(index) for index in range(size)]
+    counts = [[12_345 if row == column else (row * column) % 7 for column in range(size)] for row in range(size)]
+    return MatrixChart(title, "Records by class.", f"Confusion matrix of {size} classes.", names, names, counts)
+
+
+def ordinary(text: str = "train") -> list[Figure]:
+    rounds = [float(index) for index in range(40)]
+    curve = [1 / (1 + index) for index in rounds]
+    return [
+        Facts("Key figures", [(text, "0.9123"), ("Rounds", "40"), ("Records", "1,000")], kind="headline"),
+        Section("Quality", text),
+        LineChart(
+            title=text,
+            caption=text,
+            alt=text,
+            x_label=text,
+            y_label=text,
+            lines=[Line(text, rounds, curve), Line("validation", rounds, [value + 0.1 for value in curve])],
+            marks=[Mark(text, 3.0, curve[3])],
+            diagonal=True,
+            y_from_zero=True,
+        ),
+        ScatterChart(text, text, text, text, text, rounds, curve, diagonal=True),
+        MatrixChart(text, text, text, [text, "1"], [text, "1"], [[453, 9], [27, 52]]),
+        BarChart(text, text, text, "gain", [text, "Day Mins"], [31.5, 2.25]),
+        Grid(text, text, ["Class", text], [[text, "0.5"], ["1", "0.75"]]),
+        Facts(text, [(text, text)]),
+    ]
+
+
+def awkward() -> list[Figure]:
+    nothing = [math.nan] * 3
+    return [
+        Facts("Key figures", [("AUC", "not defined")] * 7, kind="headline"),
+        Facts("No rows", []),
+        Section("Nothing in here"),
+        Section("Charts"),
+        LineChart("Empty", "", "An empty chart.", "x", "y", [Line("none", [], [])], diagonal=True),
+        LineChart("No lines", "", "A chart without lines.", "x", "y", []),
+        LineChart("NaN", "", "A chart of NaN.", "x", "y", [Line("nan", [0, 1, 2], nothing)], y_from_zero=True),
+        LineChart("One point", "", "One point.", "round", "auc", [Line("train", [0], [0.5])], [Mark("best", 0, 0.5)]),
+        LineChart("Flat", "", "A flat line.", "x", "y", [Line("_hidden", [0, 1], [0, 0]), Line("b", [0, 1], [0, 0])]),
+        LineChart("Many", "", "Many lines.", "x", "y", [Line(LONG[:60], [0, 1], [0, n]) for n in range(9)]),
+        LineChart("Large", "", "Large values.", "x", "cost", [Line("cost", [0, 1], [1.5e7, 1e12])]),
+        ScatterChart("No points", "", "No points.", "x", "y", [], [], diagonal=True),
+        BarChart("Signs", "", "Bars of both signs.", "effect", [LONG, "b", "zero"], [2.5, -5.0, 0.0]),
+        BarChart("No bars", "", "No bars.", "effect", [], []),
+        matrix(10),
+        matrix(100, "One hundred classes"),
+        matrix(1, "One class"),
+        MatrixChart("Nothing counted", "", "Zeros.", [LONG, "b"], [LONG, "b"], [[0, 0], [0, 0]]),
+        Grid("Wide", "", [f"column {n}" for n in range(12)], [[LONG, *["123,456.78"] * 11]]),
+        Facts("Long", [(LONG, LONG)]),
+    ]
