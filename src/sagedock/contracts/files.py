@@ -31,12 +31,23 @@ def make_directory(path: Path) -> Path:
     Raises PlatformError when the operating system refuses.
     """
     try:
+        missing = [directory for directory in (path, *path.parents) if not directory.exists()]
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explain(error, path) from error
+    for directory in reversed(missing):
+        _leave_to_owner(directory)
     with suppress(OSError):  # somebody else's directory: it exists, and that is enough
         path.chmod(0o777)
     return path
+
+
+def _leave_to_owner(path: Path) -> None:
+    """What root makes in somebody's directory belongs to that somebody: a local container run leaves no root's files."""
+    if os.geteuid() == 0:
+        with suppress(OSError):  # a container may be denied chown: what is open to everybody can still be used
+            owner = path.parent.stat()
+            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 @contextmanager
@@ -44,14 +55,16 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success flush it to disk, open it to everybody and rename it.
 
     Whatever happens inside, `path` holds either its old content or the whole new one. The temporary name starts with
-    a dot, which every reader of SageMaker's directories skips. Raises PlatformError when the operating system refuses.
+    a dot, which every reader of SageMaker's directories skips, and is the same each time, so that what a killed process
+    left behind is overwritten. Raises PlatformError when the operating system refuses.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         temporary.chmod(0o666)
+        _leave_to_owner(temporary)
         temporary.replace(path)
     except OSError as error:
         raise explain(error, path) from error
