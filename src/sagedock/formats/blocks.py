@@ -34,7 +34,8 @@ def blocks(stream: BinaryIO, name: str, size: int = BLOCK_BYTES) -> Iterator[Blo
         text = kept + read
         if line == 1:
             text = text.removeprefix(b"\xef\xbb\xbf")
-        end = text.rfind(b"\n", 0, len(text.rstrip(b"\r\n")) + 2) + 1
+        content = len(text.rstrip(b"\r\n"))
+        end = (text.find(b"\n", content) if content else -1) + 1 or text.rfind(b"\n", 0, content) + 1
         if not end:
             if len(text) > LONGEST_LINE:
                 raise UserError(f"{name}, line {line}: longer than {LONGEST_LINE >> 20} MiB: this is no text table")

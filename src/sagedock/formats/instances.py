@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -13,7 +14,7 @@ import orjson
 from sagedock.contracts.channels import Source
 from sagedock.errors import UserError
 from sagedock.formats.cells import finite, narrowed, shown
-from sagedock.formats.rows import DenseRow, SparseRow, assemble
+from sagedock.formats.rows import DenseRow, SparseRow, assemble, placed
 from sagedock.formats.table import Table
 
 _FORMS = '{"features": [1.5, 16.0]}, {"data": {"features": {"values": [1.5, 16.0]}}} or a list of numbers'
@@ -100,7 +101,9 @@ def read_sources(sources: Iterable[Source], *, lined: bool) -> Table:
     Raises UserError naming the source and the row that is no record.
     """
     records: list[Instance] = []
+    begins: list[tuple[str, int]] = []
     for source in sources:
+        begins.append((source.name, len(records)))
         with source.open() as stream:
             body = stream.read()
         try:
@@ -108,7 +111,10 @@ def read_sources(sources: Iterable[Source], *, lined: bool) -> Table:
             records += [read(value, row) for row, value in enumerate(found, start=1)]
         except UserError as error:
             raise UserError(f"{source.name}: {error}", field=error.field, row=error.row) from error
-    return _table(records, labelled=True)
+    try:
+        return _table(records, labelled=True)
+    except UserError as error:
+        raise placed(error, begins) from error
 
 
 def _table(records: Sequence[Instance], *, labelled: bool) -> Table:
@@ -118,7 +124,7 @@ def _table(records: Sequence[Instance], *, labelled: bool) -> Table:
         return Table(features.matrix, dense_columns=features.dense_columns)
     if len(found) < len(records):
         row = 1 + next(position for position, record in enumerate(records) if record.label is None)
-        raise UserError(f"row {row} has no label, others have one: label all or none", row=row, field="label")
+        raise UserError(f"row {row}: no label, and others have one: label all or none", row=row, field="label")
     return Table(features.matrix, labels=narrowed(np.array(found)), dense_columns=features.dense_columns)
 
 
@@ -158,12 +164,9 @@ def _tensor(value: Mapping[str, Any], row: int) -> DenseRow | SparseRow:
     keys, shape = value.get("keys"), value.get("shape")
     if not keys and (values or not shape):
         return values
-    width = 1
-    for size in _whole_numbers(shape, row, "shape"):
-        width *= size
-    if shape is None or not shape:
+    if not shape:
         raise UserError(f"row {row}: features with keys need a shape, the number of columns", row=row, field="shape")
-    return SparseRow(_whole_numbers(keys or [], row, "keys"), values, width)
+    return SparseRow(_whole_numbers(keys or [], row, "keys"), values, math.prod(_whole_numbers(shape, row, "shape")))
 
 
 def _numbers(value: Any, row: int, name: str) -> list[float]:

@@ -15,7 +15,7 @@ from sagedock.errors import UserError
 from sagedock.formats import recordio
 from sagedock.formats.cells import narrowed
 from sagedock.formats.record_pb2 import Record
-from sagedock.formats.rows import DenseRow, SparseRow, assemble
+from sagedock.formats.rows import DenseRow, SparseRow, assemble, placed
 from sagedock.formats.table import Predictions, RecordIdentity, Table
 
 _KEY = "values"
@@ -42,9 +42,9 @@ def read(sources: Iterable[Source]) -> Table:
     """
     rows: list[DenseRow | SparseRow] = []
     labels: list[float | None] = []
-    names: list[str] = []
+    begins: list[tuple[str, int]] = []
     for source in sources:
-        names.append(source.name)
+        begins.append((source.name, len(rows)))
         with source.open() as stream:
             for number, frame in enumerate(recordio.read(stream, source.name), start=1):
                 place = f"{source.name}, record {number} at byte {frame.offset}"
@@ -54,8 +54,11 @@ def read(sources: Iterable[Source]) -> Table:
                 if (labels[-1] is None) != (labels[0] is None):
                     raise UserError(f"{place}: some records have a label and some have none: label all or none")
     if not rows:
-        raise UserError(f"no records in {', '.join(names)}")
-    features = assemble(rows)
+        raise UserError(f"no records in {', '.join(name for name, _ in begins)}")
+    try:
+        features = assemble(rows)
+    except UserError as error:
+        raise placed(error, begins) from error
     found = None if labels[0] is None else narrowed(np.array(labels, dtype=np.float64))
     return Table(features.matrix, labels=found, dense_columns=features.dense_columns)
 

@@ -52,6 +52,15 @@ def assemble(rows: Sequence[DenseRow | SparseRow]) -> Features:
     return Features(_checked(narrowed(matrix)))
 
 
+def placed(error: UserError, begins: Sequence[tuple[str, int]]) -> UserError:
+    """`error` about a row of all sources together, as one about a record of its own source."""
+    if error.row is None:
+        return error
+    name, begin = next((name, begin) for name, begin in reversed(begins) if begin < error.row)
+    reason = str(error).removeprefix(f"row {error.row}: ")
+    return UserError(f"{name}, record {error.row - begin}: {reason}", field=error.field, row=error.row - begin)
+
+
 def csr(values: NDArray[np.float64], keys: NDArray[np.int64], starts: NDArray[np.int64], width: int) -> csr_matrix:
     """A CSR matrix with sorted keys; NaN entries stay. Raises UserError naming the row at fault."""
     matrix = csr_matrix((narrowed(values), keys, starts), shape=(len(starts) - 1, width))
