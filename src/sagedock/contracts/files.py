@@ -43,7 +43,7 @@ def make_directory(path: Path) -> Path:
 
 
 def _leave_to_owner(path: Path) -> None:
-    """What root makes in somebody's directory belongs to that somebody: a local container run leaves no root's files."""
+    """What root makes in somebody's directory belongs to that somebody, so that a local run leaves no root's files."""
     if os.geteuid() == 0:
         with suppress(OSError):  # a container may be denied chown: what is open to everybody can still be used
             owner = path.parent.stat()
