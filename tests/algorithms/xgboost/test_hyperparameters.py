@@ -394,6 +394,7 @@ def test_updaters_of_trees():
         assert "must begin with one of" in mistake(updater=text)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # XGBoost advises against the parameter
 @pytest.mark.parametrize("updater", ["distcol", "grow_skmaker"])
 def test_updaters_that_xgboost_has_lost_are_refused(updater):
     """Section 4.2."""

@@ -24,7 +24,7 @@ from sagedock.algorithms.xgboost.metrics import (
     METRICS,
     MINIMISED,
     REGRESSION,
-    Confusion,
+    ClassCounts,
     CustomMetrics,
     default_metric,
     direction,
@@ -80,7 +80,7 @@ def pairs_of_labels(classes: int):
 def test_metrics_of_two_classes_equal_scikit_learns(labels):
     """Statement 32; the conventions for classes that never occur or are never predicted included."""
     for name, measure in CLASSIFICATION.items():
-        assert measure(Confusion.of(*labels)) == pytest.approx(expected(name, *labels), abs=1e-12), name
+        assert measure(ClassCounts.of(*labels)) == pytest.approx(expected(name, *labels), abs=1e-12), name
 
 
 @settings(deadline=None)
@@ -88,7 +88,18 @@ def test_metrics_of_two_classes_equal_scikit_learns(labels):
 def test_metrics_of_several_classes_equal_scikit_learns(labels):
     for name, measure in CLASSIFICATION.items():
         if name not in OF_CLASS_ONE:
-            assert measure(Confusion.of(*labels)) == pytest.approx(expected(name, *labels), abs=1e-12), name
+            assert measure(ClassCounts.of(*labels)) == pytest.approx(expected(name, *labels), abs=1e-12), name
+
+
+@settings(deadline=None)
+@given(st.integers(5_000, 2**40), pairs_of_labels(3))
+def test_metrics_of_classes_far_apart_equal_scikit_learns(step, labels):
+    """Class numbers need not be small; what is counted stays as small as the classes that occur."""
+    actual, predicted = (side * step for side in labels)
+    counts = ClassCounts.of(actual, predicted)
+    assert len(counts.right) <= 3
+    for name in ("accuracy", "f1_macro", "precision_macro", "recall_macro", "balanced_accuracy"):
+        assert CLASSIFICATION[name](counts) == pytest.approx(expected(name, actual, predicted), abs=1e-12), name
 
 
 @settings(deadline=None)
@@ -114,7 +125,7 @@ def test_r2_of_constant_labels_and_of_one_row():
 @pytest.mark.parametrize("name", OF_CLASS_ONE)
 def test_metrics_of_class_one_refuse_other_classes(name):
     with pytest.raises(UserError, match=f"metric {name} .*_macro"):
-        CLASSIFICATION[name](Confusion.of(np.array([0, 1, 2]), np.array([0, 1, 1])))
+        CLASSIFICATION[name](ClassCounts.of(np.array([0, 1, 2]), np.array([0, 1, 1])))
 
 
 def test_the_tables_are_those_of_the_container():
@@ -322,6 +333,14 @@ def test_the_declared_regex_finds_the_value_in_sagemakers_log(channel, name):
     )
     found = re.match(metric.regex, line.replace("\t", "#011"))
     assert found is not None
-    assert found.group(1).split("#011")[0] == "0.25000"
+    assert found.group(1) == "0.25000"
     assert metric.goal == direction(name)
     assert len(metric.regex) <= 500
+
+
+def test_the_built_ins_regex_captures_the_value_too():
+    """Statement 29 to the letter: users have this expression in their job documents."""
+    line = "[99]\ttrain-auc:0.99000\tvalidation-auc:0.97664"
+    assert re.match(r".*\[[0-9]+\].*#011validation-auc:(\S+)", line.replace("\t", "#011")).group(1) == "0.97664"
+    [declared] = [each for each in ALGORITHM.metrics if each.name == "validation:auc"]
+    assert re.match(declared.regex, line.replace("\t", "#011")).group(1) == "0.97664"

@@ -172,7 +172,7 @@ PARAMETERS = (
     Parameter(
         "sampling_method",
         Categorical(("uniform", "gradient_based")),
-        "How rows are sampled; gradient_based needs a GPU.",
+        "How rows are sampled: alike, or by the size of their gradients.",
         library_default="uniform",
     ),
     Parameter(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,7 @@ DEFAULT_METRIC: Mapping[str, str] = {
 }
 """What XGBoost 3.2 computes and prints for an objective when no metric is asked for."""
 
+_DIRECTLY_COUNTED = 4096
 _LOG_LINK = ("count:poisson", "reg:gamma", "reg:tweedie", "survival:cox")
 
 
@@ -154,39 +155,49 @@ def _threshold(objective: str) -> float:
 
 
 @dataclass(frozen=True)
-class Confusion:
-    """Counts of rows: `counts` (classes, classes), actual class by row, predicted class by column."""
+class ClassCounts:
+    """How often each class occurs, each an array (classes,): among the labels, among the predictions, in both at once.
 
-    classes: NDArray[Any]
-    counts: NDArray[np.int64]
+    The classes are those that occur on either side.
+    """
+
+    classes: NDArray[np.int64]
+    actual: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    right: NDArray[np.int64]
 
     @classmethod
-    def of(cls, actual: NDArray[Any], predicted: NDArray[np.int64]) -> Confusion:
-        """Count every pair of (rows,) labels; the classes are those that occur on either side."""
-        classes, codes = np.unique(np.concatenate([actual, predicted]), return_inverse=True)
-        rows, size = len(actual), len(classes)
-        pairs = codes[:rows].astype(np.int64) * size + codes[rows:]
-        return cls(classes, np.bincount(pairs, minlength=size * size).reshape(size, size))
+    def of(cls, actual: NDArray[np.int64], predicted: NDArray[np.int64]) -> ClassCounts:
+        """Count the labels (rows,) and the predicted labels (rows,)."""
+        low, high = min(actual.min(), predicted.min()), max(actual.max(), predicted.max())
+        if high - low < _DIRECTLY_COUNTED:
+            classes, labels, guesses = np.arange(low, high + 1), actual - low, predicted - low
+        else:
+            classes, codes = np.unique(np.concatenate([actual, predicted]), return_inverse=True)
+            labels, guesses = np.split(codes, [len(actual)])
+        counts = [np.bincount(codes, minlength=len(classes)) for codes in (labels, guesses, labels[labels == guesses])]
+        seen = counts[0] + counts[1] > 0
+        return cls(classes[seen], *(count[seen] for count in counts))
 
     def accuracy(self) -> float:
         """The share of rows that are right."""
-        return _ratio(np.trace(self.counts), self.counts.sum()).item()
+        return float(self.right.sum() / self.actual.sum())
 
     def precision(self) -> NDArray[np.float64]:
         """Of each class: the share right among the rows predicted so; 0 where there are none."""
-        return _ratio(np.diag(self.counts), self.counts.sum(axis=0))
+        return _ratio(self.right, self.predicted)
 
     def recall(self) -> NDArray[np.float64]:
         """Of each class: the share right among the rows that are so; 0 where there are none."""
-        return _ratio(np.diag(self.counts), self.counts.sum(axis=1))
+        return _ratio(self.right, self.actual)
 
     def f1(self) -> NDArray[np.float64]:
         """Of each class: the harmonic mean of precision and recall."""
-        return _ratio(2 * np.diag(self.counts), self.counts.sum(axis=0) + self.counts.sum(axis=1))
+        return _ratio(2 * self.right, self.actual + self.predicted)
 
     def balanced_accuracy(self) -> float:
         """The mean recall of the classes that occur among the actual labels."""
-        return float(self.recall()[self.counts.sum(axis=1) > 0].mean())
+        return float(self.recall()[self.actual > 0].mean())
 
     def of_class_one(self, scores: NDArray[np.float64], metric: str) -> float:
         """The entry of class 1 in `scores`; raises UserError when there are classes beside 0 and 1."""
@@ -200,25 +211,24 @@ class Confusion:
         return float(scores[where[0]]) if len(where) else 0.0
 
 
-def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
-    part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
-    ratio = np.zeros_like(part)
+def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    ratio = np.zeros(len(part))
     np.divide(part, whole, out=ratio, where=whole > 0)
     return ratio
 
 
-CLASSIFICATION: Mapping[str, Callable[[Confusion], float]] = {
-    "accuracy": Confusion.accuracy,
-    "balanced_accuracy": Confusion.balanced_accuracy,
-    "f1": lambda confusion: float(confusion.f1().mean()),
-    "f1_binary": lambda confusion: confusion.of_class_one(confusion.f1(), "f1_binary"),
-    "f1_macro": lambda confusion: float(confusion.f1().mean()),
-    "precision": lambda confusion: confusion.of_class_one(confusion.precision(), "precision"),
-    "precision_macro": lambda confusion: float(confusion.precision().mean()),
-    "precision_micro": Confusion.accuracy,
-    "recall": lambda confusion: confusion.of_class_one(confusion.recall(), "recall"),
-    "recall_macro": lambda confusion: float(confusion.recall().mean()),
-    "recall_micro": Confusion.accuracy,
+CLASSIFICATION: Mapping[str, Callable[[ClassCounts], float]] = {
+    "accuracy": ClassCounts.accuracy,
+    "balanced_accuracy": ClassCounts.balanced_accuracy,
+    "f1": lambda counts: float(counts.f1().mean()),
+    "f1_binary": lambda counts: counts.of_class_one(counts.f1(), "f1_binary"),
+    "f1_macro": lambda counts: float(counts.f1().mean()),
+    "precision": lambda counts: counts.of_class_one(counts.precision(), "precision"),
+    "precision_macro": lambda counts: float(counts.precision().mean()),
+    "precision_micro": ClassCounts.accuracy,
+    "recall": lambda counts: counts.of_class_one(counts.recall(), "recall"),
+    "recall_macro": lambda counts: float(counts.recall().mean()),
+    "recall_micro": ClassCounts.accuracy,
 }
 """Metrics of labels. With one label to a row, the micro averages are the accuracy."""
 
@@ -283,14 +293,14 @@ class CustomMetrics:
         of_classes = [name for name in self.names if name in CLASSIFICATION]
         found: dict[str, float] = {}
         if of_classes:
-            confusion = self._confusion(labels, predictions)
-            found = {name: CLASSIFICATION[name](confusion) for name in of_classes}
+            counts = self._counts(labels, predictions)
+            found = {name: CLASSIFICATION[name](counts) for name in of_classes}
         if len(of_classes) < len(self.names):
             actual, predicted = labels.astype(np.float64), predictions.astype(np.float64)
             found |= {name: measure(actual, predicted) for name, measure in REGRESSION.items() if name in self.names}
         return [(name, found[name]) for name in self.names]
 
-    def _confusion(self, labels: NDArray[np.float32], predictions: NDArray[np.float32]) -> Confusion:
+    def _counts(self, labels: NDArray[np.float32], predictions: NDArray[np.float32]) -> ClassCounts:
         whole = labels.astype(np.int64)
         if not np.array_equal(whole, labels):
             raise UserError(
@@ -298,4 +308,4 @@ class CustomMetrics:
                 f"that are whole numbers, got {labels[whole != labels][0]:g}: use metrics of values, such as rmse",
                 field="eval_metric",
             )
-        return Confusion.of(whole, predicted_labels(predictions, self.objective))
+        return ClassCounts.of(whole, predicted_labels(predictions, self.objective))
