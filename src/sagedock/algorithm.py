@@ -70,8 +70,11 @@ class Context(Protocol):
     def should_stop(self) -> bool:
         """True once SIGTERM arrived: finish the round, return what there is."""
 
-    def stop_means_exit(self, immediately: bool) -> None:
-        """While True, SIGTERM ends the job at once by Stopped, since there is no model yet worth waiting for."""
+    def something_to_save(self) -> None:
+        """From now on SIGTERM no longer ends the job where it stands, since there is a model worth waiting for.
+
+        Until this call it does, by Stopped; a request that came before the call ends the job now.
+        """
 
     def emit(self, line: str) -> None:
         """Write one metric line to stdout, flushed, whatever a progress bar is doing."""

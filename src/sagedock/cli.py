@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -69,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(_options: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    # process 1 of a container is deaf to signals it has no handler for, and the imports below take a moment
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     from sagedock.training.run import run
 
     return run(environment)

@@ -44,5 +44,5 @@ class AlgorithmError(SagedockError):
     """A defect on our side, or in a library under us, that no change of input is known to repair."""
 
 
-class Stopped(SagedockError):
-    """SIGTERM arrived before there was a model to save."""
+class Stopped(BaseException):
+    """SIGTERM arrived before there was a model to save; like KeyboardInterrupt, it passes by `except Exception`."""

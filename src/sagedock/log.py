@@ -4,15 +4,40 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
+from typing import TextIO
 
 FORMAT = "[%(asctime)s:%(levelname)s] %(message)s"
 DATE_FORMAT = "%Y-%m-%d:%H:%M:%S"
 
+log = logging.getLogger(__name__)
+
+
+class OneLine(logging.Formatter):
+    """A formatter that keeps every message on one line, since CloudWatch makes an event of each."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
+        """The line, white space folded."""
+        record.message = " ".join(record.message.split())
+        return super().formatMessage(record)
+
 
 def set_up(level: int = logging.INFO) -> None:
-    """Send every logger's lines to stderr, one event a line; called once, by the command line."""
+    """Send every logger's lines, and Python's warnings, to stderr; called once, by the command line."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(FORMAT, DATE_FORMAT))
+    handler.setFormatter(OneLine(FORMAT, DATE_FORMAT))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    warnings.showwarning = _log_warning
+
+
+def _log_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,  # noqa: ARG001 - the signature is Python's
+    lineno: int,  # noqa: ARG001
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    log.warning("%s: %s", category.__name__, message)

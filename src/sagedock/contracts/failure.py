@@ -6,7 +6,7 @@ import logging
 
 from sagedock.contracts.files import make_directory, write_text
 from sagedock.contracts.paths import Paths
-from sagedock.errors import SagedockError
+from sagedock.errors import SagedockError, Stopped
 
 log = logging.getLogger(__name__)
 
@@ -16,9 +16,10 @@ LIMIT = 1000
 
 def reason(error: BaseException) -> str:
     """Cause and remedy, the class of error first, as SageMaker's containers begin theirs."""
-    kind = type(error).__name__ if isinstance(error, SagedockError) else "AlgorithmError"
+    ours = isinstance(error, SagedockError | Stopped)
+    kind = type(error).__name__ if ours else "AlgorithmError"
     text = str(error) or type(error).__name__
-    if not isinstance(error, SagedockError):
+    if not ours:
         text = f"unexpected {type(error).__name__}: {text}; see the log for where it happened"
     whole = f"{kind}: {text}".strip()
     return whole if len(whole) <= LIMIT else whole[: LIMIT - 1] + "…"

@@ -19,7 +19,8 @@ from sagedock.errors import SagedockError, Stopped, UserError
 from sagedock.formats.media_types import parse_media_type
 from sagedock.reports import page
 from sagedock.training import script_mode
-from sagedock.training.context import JobContext, listening, progress_bar
+from sagedock.training.context import JobContext, progress_bar
+from sagedock.training.stopping import StopRequest, listening
 
 log = logging.getLogger(__name__)
 
@@ -34,19 +35,20 @@ def run(environment: Mapping[str, str]) -> int:
     """
     paths = Paths.from_environment(environment)
     try:
-        failure.clear(paths)
-        _run(paths, environment)
+        with listening() as stop:
+            failure.clear(paths)
+            _run(paths, environment, stop)
     except Stopped as error:
         return _failed(paths, error, STOPPED_WITHOUT_MODEL)
     except SagedockError as error:
         return _failed(paths, error, 1)
     except Exception as error:  # noqa: BLE001 - the outer edge: whatever happens, the platform is told why
-        log.error("unexpected error", exc_info=error)
+        log.exception("unexpected error")
         return _failed(paths, error, 1)
     return 0
 
 
-def _run(paths: Paths, environment: Mapping[str, str]) -> None:
+def _run(paths: Paths, environment: Mapping[str, str], stop: StopRequest) -> None:
     job = TrainingJob.read(paths, environment)
     program = script_mode.program(job, environment)
     if program is not None:
@@ -62,14 +64,14 @@ def _run(paths: Paths, environment: Mapping[str, str]) -> None:
         model_directory=make_directory(paths.model),
         output_data=make_directory(paths.output_data),
         checkpoints=job.checkpoints,
+        stop=stop,
         bar=progress_bar(environment),
     )
     log.info("training %s on the %s, job %s", algorithm.name, context.device.upper(), job.name)
-    with listening(context):
-        trained = algorithm.train(values, channels, context)
-        context.stop_means_exit(immediately=False)
-        _save(algorithm, values, trained, paths)
-        _report(algorithm, job, trained, paths)
+    trained = algorithm.train(values, channels, context)
+    stop.wait_for_model()
+    _save(algorithm, values, trained, paths)
+    _report(algorithm, job, trained, paths)
 
 
 def _refuse_several_hosts(job: TrainingJob) -> None:
@@ -130,7 +132,7 @@ def _report(algorithm: Algorithm, job: TrainingJob, trained: Trained, paths: Pat
     log.info("report written to %s", paths.output_data / "report.html")
 
 
-def _failed(paths: Paths, error: Exception, code: int) -> int:
+def _failed(paths: Paths, error: BaseException, code: int) -> int:
     log.error("%s", failure.reason(error))
     failure.write(paths, error)
     return code

@@ -96,13 +96,13 @@ def _boost(
     booster, history, done = _begin(plan, [train, *evaluated.values()], checkpoints)
     stopping = plan.early_stopping
     if done > 0:
-        context.stop_means_exit(False)
+        context.something_to_save()
     for number in range(done, plan.rounds):
-        if context.should_stop() or (stopping and stopping.is_over(history)):
+        if (context.should_stop() and number > 0) or (stopping and stopping.is_over(history)):
             break
         _renew_updaters(booster, plan.parameters)
         booster.update(train, number)
-        context.stop_means_exit(False)
+        context.something_to_save()
         values = evaluate(booster, evaluated, number, plan.custom_metric)
         for series, value in values.items():
             history.setdefault(series, []).append(value)
