@@ -1,0 +1,234 @@
+"""Hosting, for every algorithm: sections D, E and H of contract.md's conformance checklist."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from sagedock import algorithms
+from sagedock.algorithm import Algorithm
+from sagedock.formats.media_types import CSV, JSON, JSON_LINES
+from tests.contract.samples import ROWS, SAMPLES, Sample
+from tests.platform import Job
+from tests.serving.process import PING_SECONDS, Server
+
+
+@pytest.fixture(scope="module", params=algorithms.names())
+def algorithm(request: pytest.FixtureRequest) -> Algorithm:
+    return algorithms.find(request.param)
+
+
+@pytest.fixture(scope="module")
+def sample(algorithm: Algorithm) -> Sample:
+    assert algorithm.name in SAMPLES, "tests/contract/samples.py has no entry for this algorithm"
+    return SAMPLES[algorithm.name]()
+
+
+@pytest.fixture(scope="module")
+def trained(algorithm: Algorithm, sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """A model trained by the training flow: serving it needs no setting."""
+    base = tmp_path_factory.mktemp(algorithm.name)
+    job = Job(base, dict(sample.hyperparameters), {"SAGEDOCK_ALGORITHM": algorithm.name})
+    for name, channel in sample.channels.items():
+        job.add_channel(name, channel.files, ContentType=channel.content_type)
+    assert job.run() == 0, job.failure
+    return job
+
+
+@pytest.fixture(scope="module")
+def server(trained: Job) -> Iterator[Server]:
+    with Server(trained.base) as server:
+        yield server.wait_ready()
+
+
+@pytest.fixture(scope="module")
+def batch_server(trained: Job, server: Server) -> Iterator[Server]:
+    """The same model in a batch transform job, as SDK local mode starts it."""
+    server.stop()
+    with Server(trained.base, {"SAGEMAKER_BATCH": "True", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "1"}) as batch:
+        yield batch.wait_ready()
+
+
+def line_body(sample: Sample) -> tuple[str, bytes]:
+    if sample.line_type is None:
+        pytest.skip("the algorithm reads no lines")
+    return sample.line_type, sample.requests[sample.line_type]
+
+
+def count(body: bytes, content_type: str) -> int:
+    """Records in an answer."""
+    if content_type == CSV:
+        return len(list(csv.reader(io.StringIO(body.decode()))))
+    if content_type == JSON_LINES:
+        return len([json.loads(line) for line in body.splitlines()])
+    assert content_type == JSON
+    return len(json.loads(body)["predictions"])
+
+
+def test_ping_is_200_with_an_empty_body(server: Server) -> None:
+    """D01, D04"""
+    for method in ("GET", "HEAD", "POST"):
+        reply = server.request(method, "/ping", timeout=PING_SECONDS)
+        assert (reply.status, reply.body) == (200, b"")
+
+
+def test_unknown_routes(server: Server) -> None:
+    """D12"""
+    assert server.request("GET", "/invocations").status == 405
+    assert server.request("GET", "/unknown").status == 404
+
+
+def test_every_request_type_is_read(server: Server, algorithm: Algorithm, sample: Sample) -> None:
+    """D29, D30: one answer per record, in order, of the type that was asked for."""
+    assert set(sample.requests) == set(algorithm.request_types), "the sample covers every type"
+    answers = set()
+    for content_type, body in sample.requests.items():
+        reply = server.invoke(body, content_type, JSON_LINES)
+        assert (reply.status, reply.headers["content-type"]) == (200, JSON_LINES), content_type
+        assert count(reply.body, JSON_LINES) == ROWS
+        assert int(reply.headers["content-length"]) == len(reply.body)
+        answers.add(reply.body)
+    assert len(answers) == 1, "the same records get the same answers in every format"
+
+
+def test_every_response_type_is_written(server: Server, algorithm: Algorithm, sample: Sample) -> None:
+    """D14, D29"""
+    content_type, body = next(iter(sample.requests.items()))
+    for accept in algorithm.response_types:
+        reply = server.invoke(body, content_type, accept)
+        assert (reply.status, reply.headers["content-type"]) == (200, accept)
+        if accept in {CSV, JSON, JSON_LINES}:
+            assert count(reply.body, accept) == ROWS
+
+
+@pytest.mark.parametrize("accept", [None, "", "*/*", "image/png, */*;q=0.1"])
+def test_an_open_accept_gets_the_default(
+    server: Server, algorithm: Algorithm, sample: Sample, accept: str | None
+) -> None:
+    """D14"""
+    content_type, body = next(iter(sample.requests.items()))
+    reply = server.invoke(body, content_type, accept)
+    assert (reply.status, reply.headers["content-type"]) == (200, algorithm.default_response_type)
+
+
+def test_an_accept_list_gets_a_supported_type(server: Server, algorithm: Algorithm, sample: Sample) -> None:
+    """D14"""
+    content_type, body = next(iter(sample.requests.items()))
+    last = algorithm.response_types[-1]
+    reply = server.invoke(body, content_type, f"image/png, {last};q=0.4")
+    assert (reply.status, reply.headers["content-type"]) == (200, last)
+    refused = server.invoke(body, content_type, "image/png")
+    assert refused.status == 406
+    assert all(offered in refused.error["message"] for offered in algorithm.response_types)
+
+
+def test_an_unknown_content_type_is_415(server: Server, algorithm: Algorithm, sample: Sample) -> None:
+    """D13"""
+    body = next(iter(sample.requests.values()))
+    reply = server.invoke(body, "application/x-unknown")
+    assert reply.status == 415
+    assert all(read in reply.error["message"] for read in algorithm.request_types)
+    assert server.invoke(body, "not a media type").status == 415
+
+
+def test_no_content_type_means_the_default(server: Server, algorithm: Algorithm, sample: Sample) -> None:
+    """D16"""
+    body = sample.requests[algorithm.default_request_type]
+    bare = server.invoke(body, None, JSON_LINES)
+    assert bare.status == 200
+    assert bare.body == server.invoke(body, algorithm.default_request_type, JSON_LINES).body
+
+
+def test_case_and_parameters_of_a_content_type(server: Server, sample: Sample) -> None:
+    """D17, H04"""
+    for content_type, body in sample.requests.items():
+        odd = server.request("POST", "/invocations", body, {"Content-type": f"{content_type.upper()}; charset=utf-8"})
+        assert (odd.status, odd.body) == (200, server.invoke(body, content_type).body)
+
+
+def test_a_malformed_body_is_400(server: Server, sample: Sample) -> None:
+    """D18"""
+    for content_type, body in sample.malformed.items():
+        reply = server.invoke(body, content_type)
+        assert reply.status == 400, (content_type, reply.body)
+        assert "Traceback" not in reply.error["message"]
+        assert server.invoke(sample.requests[content_type], content_type).status == 200
+
+
+def test_an_empty_body(server: Server, sample: Sample) -> None:
+    """D19"""
+    for content_type in [*sample.requests, None]:
+        assert server.invoke(b"", content_type).status == 204
+
+
+def test_a_chunked_body(server: Server, sample: Sample) -> None:
+    """D20"""
+    for content_type, body in sample.requests.items():
+        chunks = iter([body[:1], body[1:]])
+        assert server.invoke(chunks, content_type).body == server.invoke(body, content_type).body
+
+
+def test_custom_attributes_are_echoed(server: Server, sample: Sample) -> None:
+    """D22"""
+    content_type, body = next(iter(sample.requests.items()))
+    reply = server.invoke(body, content_type, X_Amzn_SageMaker_Custom_Attributes="trace=1")
+    assert reply.headers["x-amzn-sagemaker-custom-attributes"] == "trace=1"
+
+
+def test_unknown_headers_change_nothing(server: Server, sample: Sample) -> None:
+    """D23"""
+    content_type, body = next(iter(sample.requests.items()))
+    extra = {"X_Amzn_SageMaker_Target_Variant": "blue", "X_Amzn_SageMaker_Session_Id": "NEW_SESSION", "X_Any": "1"}
+    assert server.invoke(body, content_type, **extra).body == server.invoke(body, content_type).body
+
+
+def test_the_same_body_gets_the_same_bytes(server: Server, sample: Sample) -> None:
+    """E10"""
+    for content_type, body in sample.requests.items():
+        assert server.invoke(body, content_type).body == server.invoke(body, content_type).body
+
+
+def test_line_ends_do_not_count(server: Server, sample: Sample) -> None:
+    """E05, E06"""
+    content_type, body = line_body(sample)
+    expected = server.invoke(body, content_type, CSV).body
+    for variant in (body.rstrip(b"\n"), body.replace(b"\n", b"\r\n"), body + b"\n"):
+        assert server.invoke(variant, content_type, CSV).body == expected
+    first = server.invoke(body.splitlines()[0], content_type, CSV).body
+    assert count(first, CSV) == 1
+    assert expected.startswith(first)
+
+
+def test_lines_of_an_answer(server: Server, algorithm: Algorithm, sample: Sample) -> None:
+    """E07, E08, E13: two answers one after the other are one answer of both."""
+    content_type, body = line_body(sample)
+    for accept in {CSV, JSON_LINES} & set(algorithm.response_types):
+        answer = server.invoke(body, content_type, accept).body
+        assert answer.endswith(b"\n")
+        assert not answer.endswith(b"\n\n")
+        assert answer.count(b"\n") == ROWS
+        assert count(answer + answer, accept) == 2 * ROWS
+
+
+def test_execution_parameters(server: Server) -> None:
+    """E01, E02, E12"""
+    reply = server.request("GET", "/execution-parameters")
+    assert (reply.status, reply.headers["content-type"]) == (200, JSON)
+    parameters = json.loads(reply.body)
+    assert isinstance(parameters["MaxConcurrentTransforms"], int)
+    assert isinstance(parameters["MaxPayloadInMB"], int)
+    assert parameters["MaxConcurrentTransforms"] * parameters["MaxPayloadInMB"] <= 100
+    assert parameters["BatchStrategy"] == "MULTI_RECORD"
+
+
+def test_batch_as_local_mode_spells_it(batch_server: Server, sample: Sample) -> None:
+    """E03, H05, H06; the last of this module, for the server above has given its directory up."""
+    parameters = json.loads(batch_server.request("GET", "/execution-parameters").body)
+    assert "BatchStrategy" not in parameters
+    for content_type, body in sample.requests.items():
+        assert batch_server.invoke(b"", content_type).status == 204
+        assert batch_server.invoke(body, content_type).status == 200

@@ -1,0 +1,121 @@
+"""The environment of a hosting container (contract.md 3.7, 4.1, 4.2; xgboost.md 7.7)."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sagedock.contracts import machine
+from sagedock.contracts.hosting import MEBIBYTE, HostingSettings, InferenceOptions
+from sagedock.errors import PlatformError, UserError
+
+CPU = {"SAGEDOCK_DEVICE": "cpu"}
+
+
+def settings(**environment: str) -> HostingSettings:
+    return HostingSettings.from_environment({**CPU, **environment})
+
+
+def test_defaults() -> None:
+    assert settings() == HostingSettings(port=8080, workers=machine.cpu_count(), max_payload_bytes=25 * MEBIBYTE)
+
+
+def test_everything_given() -> None:
+    given_all = settings(
+        SAGEMAKER_BIND_TO_PORT="9123",
+        SAGEMAKER_MODEL_SERVER_WORKERS="3",
+        SAGEMAKER_MODEL_SERVER_TIMEOUT="3600",
+        SAGEDOCK_INFERENCE_THREADS="2",
+        MAX_CONTENT_LENGTH="20971520",
+        SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT="application/json",
+        SAGEMAKER_BATCH="true",
+        SAGEMAKER_INFERENCE_OUTPUT=" Predicted_Label , probability,",
+        SAGEMAKER_INFERENCE_ENSEMBLE="True",
+        SAGEDOCK_ALLOW_PICKLE="1",
+    )
+    assert given_all == HostingSettings(
+        port=9123,
+        workers=3,
+        threads=2,
+        timeout=3600,
+        max_payload_bytes=20 * MEBIBYTE,
+        default_accept="application/json",
+        batch="true",
+        options=InferenceOptions(
+            output=("predicted_label", "probability"), ensemble=True, allow_pickle=True, device="cpu"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SAGEMAKER_BIND_TO_PORT", "http"),
+        ("SAGEMAKER_BIND_TO_PORT", "70000"),
+        ("SAGEMAKER_MODEL_SERVER_WORKERS", "auto"),
+        ("SAGEMAKER_MODEL_SERVER_WORKERS", "0"),
+        ("SAGEMAKER_MODEL_SERVER_TIMEOUT", "1h"),
+        ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "-1"),
+        ("MAX_CONTENT_LENGTH", "6MB"),
+        ("SAGEMAKER_INFERENCE_ENSEMBLE", "maybe"),
+    ],
+)
+def test_garbage_is_a_warning_and_the_default(name: str, value: str, caplog: pytest.LogCaptureFixture) -> None:
+    """contract D27"""
+    with caplog.at_level(logging.WARNING):
+        assert settings(**{name: value}) == settings()
+    assert [repr(value) in record.message and name in record.message for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize(
+    ("environment", "mebibytes"),
+    [
+        ({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "100"}, 100),
+        ({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "0"}, 100),
+        ({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "6", "MAX_CONTENT_LENGTH": "99"}, 6),
+        ({"MAX_CONTENT_LENGTH": "1048576"}, 1),
+    ],
+)
+def test_the_payload_limit(environment: dict[str, str], mebibytes: int) -> None:
+    """contract E04"""
+    assert settings(**environment).max_payload_bytes == mebibytes * MEBIBYTE
+
+
+@given(
+    workers=st.integers(1, 300),
+    threads=st.integers(1, 8),
+    payload=st.one_of(st.none(), st.integers(0, 200)),
+    batch=st.sampled_from(["", "true", "TRUE", "True", "false"]),
+)
+def test_execution_parameters_hold_for_any_settings(
+    workers: int, threads: int, payload: int | None, batch: str
+) -> None:
+    """contract E01 to E03"""
+    environment = {
+        "SAGEMAKER_MODEL_SERVER_WORKERS": str(workers),
+        "SAGEDOCK_INFERENCE_THREADS": str(threads),
+        "SAGEMAKER_BATCH": batch,
+    }
+    if payload is not None:
+        environment["SAGEMAKER_MAX_PAYLOAD_IN_MB"] = str(payload)
+    found = settings(**environment)
+    parameters = found.execution_parameters()
+    transforms, megabytes = parameters["MaxConcurrentTransforms"], parameters["MaxPayloadInMB"]
+    assert isinstance(transforms, int)
+    assert isinstance(megabytes, int)
+    assert 1 <= transforms <= max(workers * threads, 1)
+    assert 1 <= megabytes <= max(found.max_payload_bytes // MEBIBYTE, 1)
+    assert transforms * megabytes <= 100
+    assert parameters.get("BatchStrategy") == (None if batch == "True" else "MULTI_RECORD")
+
+
+def test_a_device_that_is_not_there() -> None:
+    with pytest.raises(UserError, match="allowed are auto, cpu, gpu"):
+        settings(SAGEDOCK_DEVICE="tpu")
+    if machine.gpu_count() == 0:
+        with pytest.raises(PlatformError, match="no GPU is visible"):
+            settings(SAGEDOCK_DEVICE="gpu")
+        assert settings(SAGEDOCK_DEVICE="auto").options.device == "cpu"
