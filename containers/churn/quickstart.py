@@ -132,10 +132,11 @@ def _sizes(parts: prepare.Split) -> str:
 
 def _train(place: Workplace) -> int:
     """Run `sagedock train` and return the number of rounds it did."""
-    log = place.log("train")
+    log, job = place.log("train"), base.read_document(HERE / "training-job.json")
+    variables = {**_environment(place), "TRAINING_JOB_NAME": str(job["TrainingJobName"])}
     with log.open("wb") as output:
         command = [sys.executable, "-m", "sagedock", "train"]
-        code = subprocess.run(command, env=_environment(place), stdout=output, stderr=output, check=False).returncode
+        code = subprocess.run(command, env=variables, stdout=output, stderr=output, check=False).returncode
     if code != 0:
         raise ProcessError(f"training ended with the exit code {code}", log)
     return len(_rounds(log))

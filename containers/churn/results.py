@@ -90,15 +90,16 @@ class Results:
 
     def _money(self) -> list[str]:
         nobody, half, chosen = (self.per_thousand(counts) for counts in (self.untreated, self.at_half, self.decided))
-        lost, promotion = dollars(self.matrix.false_negative), dollars(self.matrix.true_positive)
+        lost, promotion, chosen_at = self.matrix.false_negative, self.matrix.true_positive, f"{self.cut_off:g}"
         costs = {
             "no promotions": nobody,
             f"promotions above {HALF:g}": half,
-            f"promotions above {self.cut_off:g}": chosen,
+            f"promotions above {chosen_at}": chosen,
         }
         return [
-            f"A lost customer costs {lost}, a promotion {promotion}. {self.cut_off:g} is the cut-off that cost least on",
-            "the validation data. Here, 1,000 customers cost",
+            f"A lost customer costs {dollars(lost)}, a promotion {dollars(promotion)}. "
+            f"The cut-off {chosen_at} cost least in validation.",
+            "For each 1,000 of the customers held back that makes:",
             *(f"  {dollars(cost):>9}  with {name}" for name, cost in costs.items()),
             f"money saved per 1,000 customers: {dollars(nobody - chosen)} against no promotions, "
             f"{dollars(half - chosen)} against the cut-off {HALF:g}",
