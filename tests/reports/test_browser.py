@@ -29,7 +29,8 @@ OVERLAPS = """() => [...document.querySelectorAll('.chart svg')].flatMap(svg => 
   const outside = texts.filter(([, b]) => b.left < frame.left - 2 || b.right > frame.right + 2 ||
     b.top < frame.top - 2 || b.bottom > frame.bottom + 2).map(([name]) => `outside: ${name}`);
   const over = texts.flatMap(([name, a], i) => texts.slice(i + 1).filter(([, b]) =>
-    a.left + 1 < b.right && b.left + 1 < a.right && a.top + 2 < b.bottom && b.top + 2 < a.bottom)
+    a.left + 1 < b.right && b.left + 1 < a.right &&
+    a.top + a.height / 4 < b.bottom && b.top + b.height / 4 < a.bottom)  // a box is taller than its letters
     .map(([other]) => `over one another: ${name} / ${other}`));
   return [...outside, ...over];
 })"""
