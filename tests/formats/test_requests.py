@@ -1,5 +1,6 @@
 """Request bodies: recordio 8.17 to 8.19, contract D13, E05 and E06, xgboost 7.2 with the decisions at its head."""
 
+import io
 import random
 import subprocess
 import sys

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,6 +22,11 @@ class Block:
 
     text: bytes
     line: int
+
+    @cached_property
+    def lines(self) -> int:
+        """How many lines there are."""
+        return int(np.count_nonzero(np.frombuffer(self.text, dtype=np.uint8) == ord("\n")))
 
 
 def blocks(stream: BinaryIO, name: str, size: int = BLOCK_BYTES) -> Iterator[Block]:
@@ -41,8 +47,9 @@ def blocks(stream: BinaryIO, name: str, size: int = BLOCK_BYTES) -> Iterator[Blo
                 raise UserError(f"{name}, line {line}: longer than {LONGEST_LINE >> 20} MiB: this is no text table")
             kept = text
             continue
-        yield Block(text[:end], line)
-        line += text.count(b"\n", 0, end)
+        block = Block(text[:end], line)
+        yield block
+        line += block.lines
         kept = text[end:]
     if kept.strip(b"\r\n \t"):
         yield Block(kept.rstrip(b"\r\n") + b"\n", line)

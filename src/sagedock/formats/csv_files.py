@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from sagedock.contracts.channels import Source
 from sagedock.errors import UserError
 from sagedock.formats.blocks import Block, GrowingArray, blocks
-from sagedock.formats.cells import NAN_SPELLINGS, narrowed, number
+from sagedock.formats.cells import narrowed, number
 from sagedock.formats.csv import cells, looks_like_libsvm, sniff
 from sagedock.formats.table import Floats, Table
 
-_BLANK_LINE = re.compile(rb"(?m)^\r?\n")
-_MISSING = ["", *NAN_SPELLINGS, *(f" {spelling}" for spelling in ("", *NAN_SPELLINGS))]
+_EMPTY = ("", " ")
+_STRANGE_NAN = re.compile(rb"[-+][nN]|\(")
+"""The engine takes -nan and nan(1) for missing; we take nan only, in any case."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ def _parse(block: Block, delimiter: str, columns: int | None) -> Floats | None:
     import pyarrow
     from pyarrow import csv as engine
 
-    if _BLANK_LINE.search(block.text):
-        return None
+    if b"\n\n" in block.text or b"\n\r" in block.text or block.text[:1] in b"\r\n":
+        return None  # a blank line, in which the engine would see missing values
     columns = columns or _columns(block, delimiter)
     names = [str(position) for position in range(columns)]
     try:
@@ -97,15 +98,13 @@ def _parse(block: Block, delimiter: str, columns: int | None) -> Floats | None:
             ),
             engine.ConvertOptions(
                 column_types=dict.fromkeys(names, pyarrow.float64()),
-                null_values=_MISSING,
+                null_values=_EMPTY,
                 quoted_strings_can_be_null=True,
             ),
         )
     except pyarrow.ArrowInvalid:
         return None
-    if table.num_rows != block.text.count(b"\n"):
-        return None
-    return _filled(table, columns)
+    return _filled(table, columns, block) if table.num_rows == block.lines else None
 
 
 def _columns(block: Block, delimiter: str) -> int:
@@ -115,15 +114,16 @@ def _columns(block: Block, delimiter: str) -> int:
         return 1
 
 
-def _filled(table: Any, columns: int) -> Floats | None:
+def _filled(table: Any, columns: int, block: Block) -> Floats | None:
     matrix = np.empty((table.num_rows, columns), dtype=np.float32)
     missing = 0
     for position, column in enumerate(table.columns):
         missing += column.null_count
         matrix[:, position] = narrowed(column.to_numpy())
-    if np.isinf(matrix).any() or np.count_nonzero(np.isnan(matrix)) != missing:
-        return None
-    return matrix
+    if np.isfinite(matrix).all():
+        return matrix
+    strange = np.count_nonzero(np.isnan(matrix)) > missing and _STRANGE_NAN.search(block.text)
+    return None if strange or np.isinf(matrix).any() else matrix
 
 
 def _read_carefully(name: str, block: Block, delimiter: str, columns: int | None) -> Floats:
