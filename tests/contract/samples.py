@@ -1,77 +1,73 @@
-"""One small workload for each algorithm: what it trains on, and the requests its model is asked.
+"""A small job and a few requests for each algorithm: what the contract suite needs to know of it.
 
-The suites of this folder run over every algorithm that `sagedock list` names; a new algorithm adds one entry here.
+A new algorithm adds one entry to SAMPLES, and every statement of the contract is checked for it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
-from sagedock.formats import csv, instances, libsvm, parquet, records
-from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, RECORDIO
-from sagedock.formats.table import Floats, Table
-
-ROWS = 6
-
-
-@dataclass(frozen=True)
-class SampleChannel:
-    """`files` by name, and the channel's ContentType."""
-
-    files: Mapping[str, bytes]
-    content_type: str
+from tests.algorithms.xgboost import data
 
 
 @dataclass(frozen=True)
 class Sample:
-    """`requests` hold the same ROWS records in each type the algorithm reads; `malformed` none that it can read.
+    """A training job that takes a second or two, and what its model can be asked.
 
-    `line_type` is a type whose records are lines, or None when the algorithm reads none.
+    `integer`, `real`: a hyperparameter of that type and a value for it. `out_of_range`: one refused, with the value.
+    `channels` maps a channel to its files, `content_type` is theirs. `bad_channel` is a train channel of bad data.
+    `requests` maps a content type to a body of `records` records; `malformed` is a body of that type which is none.
+    `progress` is a prefix of a line of stdout by which one round or epoch is known to be done.
     """
 
-    hyperparameters: Mapping[str, Any]
-    channels: Mapping[str, SampleChannel]
+    algorithm: str
+    hyperparameters: Mapping[str, str]
+    integer: tuple[str, int]
+    real: tuple[str, float]
+    out_of_range: tuple[str, str]
+    content_type: str
+    channels: Mapping[str, Mapping[str, str | bytes]]
+    bad_channel: Mapping[str, str | bytes]
+    long: Mapping[str, str]
+    """Hyperparameters that make the job last until it is stopped."""
+    progress: str
     requests: Mapping[str, bytes]
-    malformed: Mapping[str, bytes] = field(default_factory=dict)
-    line_type: str | None = CSV
-
-
-def _table_requests(features: Floats) -> dict[str, bytes]:
-    table = Table(features)
-    return {
-        CSV: csv.encode(table),
-        LIBSVM: libsvm.encode(table),
-        JSON: instances.encode(table, lined=False),
-        JSON_LINES: instances.encode(table, lined=True),
-        PARQUET: parquet.encode(table),
-        RECORDIO: records.encode(table),
-    }
+    records: int
+    malformed: tuple[str, bytes]
+    pipe_types: Sequence[str] = ()
 
 
 def _xgboost() -> Sample:
-    features = np.random.default_rng(1).normal(size=(200, 4)).astype(np.float32)
-    labels = (features[:, 0] > features[:, 1]).astype(np.float32)
-    content = csv.encode(Table(np.column_stack([labels, features])))
+    train, validation = data.numbers(120), data.numbers(60, seed=7)
+    rows = data.numbers(3, seed=9)
+    lines = [",".join(repr(float(value)) for value in row) for row in rows]
     return Sample(
-        hyperparameters={"num_round": "5", "objective": "binary:logistic", "max_depth": "3"},
+        algorithm="xgboost",
+        hyperparameters={"objective": "binary:logistic", "num_round": "4", "nthread": "1", "eval_metric": "auc,error"},
+        integer=("max_depth", 6),
+        real=("eta", 0.1),
+        out_of_range=("eta", "1.5"),
+        content_type="text/csv",
         channels={
-            "train": SampleChannel({"part-0.csv": content}, CSV),
-            "validation": SampleChannel({"part-0.csv": content}, CSV),
+            "train": {"part-0.csv": data.csv(data.binary_labels(train), train)},
+            "validation": {"part-0.csv": data.csv(data.binary_labels(validation), validation)},
         },
-        requests=_table_requests(features[:ROWS]),
-        malformed={
-            CSV: b"1,2,3,four\n",
-            LIBSVM: b"1 0:x\n",
-            JSON: b'{"instances": [',
-            JSON_LINES: b"{]\n",
-            PARQUET: b"PAR1",
-            RECORDIO: b"\x0a\x23\xd7\xce\xff\xff\xff\x7f",
+        bad_channel={"part-0.csv": "1,2,3\n0,x,3\n"},
+        long={"num_round": "1000000"},
+        progress="[2]\t",
+        requests={
+            "text/csv": "\n".join(lines).encode() + b"\n",
+            "application/json": ('{"instances": [' + ",".join(f'{{"features": [{line}]}}' for line in lines) + "]}").encode(),
+            "application/jsonlines": "".join(f'{{"features": [{line}]}}\n' for line in lines).encode(),
+            "text/libsvm": "".join(
+                " ".join(f"{column}:{cell}" for column, cell in enumerate(line.split(","))) + "\n" for line in lines
+            ).encode(),
         },
+        records=3,
+        malformed=("text/csv", b"1,2,zebra,4,5\n"),
+        pipe_types=("text/csv",),
     )
 
 
-SAMPLES = {"xgboost": _xgboost}
+SAMPLES: Mapping[str, Sample] = {sample.algorithm: sample for sample in (_xgboost(),)}
