@@ -297,7 +297,25 @@ def test_the_engine_and_the_careful_look_agree(cells):
         st.tuples(
             st.sampled_from(["1", "-1", "0.5", "1:2", "nan", "x"]),
             st.lists(
-                st.sampled_from(["0:1", "1:-2", "2:nan", "qid:7", "3:", "4:inf", "x:1", "-1:1", "-3:1", "5"]),
+                st.sampled_from(
+                    [
+                        "0:1",
+                        "1:-2",
+                        "2:nan",
+                        "qid:7",
+                        "3:",
+                        "4:inf",
+                        "x:1",
+                        "-1:1",
+                        "-3:1",
+                        "-2:1",
+                        "+2:1",
+                        "5",
+                        "6:+1",
+                        "",
+                        "qid:1.5",
+                    ]
+                ),
                 max_size=4,
             ),
         ),

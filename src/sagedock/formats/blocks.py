@@ -23,10 +23,21 @@ class Block:
     text: bytes
     line: int
 
-    @cached_property
+    @property
     def lines(self) -> int:
         """How many lines there are."""
-        return int(np.count_nonzero(np.frombuffer(self.text, dtype=np.uint8) == ord("\n")))
+        return len(self._ends)
+
+    @property
+    def has_blank_line(self) -> bool:
+        """Whether a line holds nothing but its end."""
+        lengths = np.diff(self._ends, prepend=-1)
+        return bool((lengths == 1).any()) or any(self.text[end - 1] == ord("\r") for end in self._ends[lengths == 2])
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        """Where the lines end; NumPy finds newlines several times as fast as the methods of bytes."""
+        return np.flatnonzero(np.frombuffer(self.text, dtype=np.uint8) == ord("\n"))
 
 
 def blocks(stream: BinaryIO, name: str, size: int = BLOCK_BYTES) -> Iterator[Block]:

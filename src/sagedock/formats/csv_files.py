@@ -85,8 +85,8 @@ def _parse(block: Block, delimiter: str, columns: int | None) -> Floats | None:
     import pyarrow
     from pyarrow import csv as engine
 
-    if b"\n\n" in block.text or b"\n\r" in block.text or block.text[:1] in b"\r\n":
-        return None  # a blank line, in which the engine would see missing values
+    if block.has_blank_line:
+        return None  # the engine would see missing values in it
     columns = columns or _columns(block, delimiter)
     names = [str(position) for position in range(columns)]
     try:

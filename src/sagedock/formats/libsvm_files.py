@@ -85,13 +85,18 @@ def _parse(block: Block) -> _Records | None:
     import pyarrow
     from pyarrow import csv as engine
 
-    text = block.text.replace(b"\r\n", b"\n").replace(b"\t", b" ")
-    if any(mark in text for mark in (b" -", b" +", b"#", b'"', b"\r", b"\n\n", b"\n ")) or text.startswith(b" "):
+    text = block.text.replace(b"\r\n", b"\n") if b"\r" in block.text else block.text
+    text = text.replace(b"\t", b" ")
+    if any(mark in text for mark in (b"#", b'"', b"\r", b" +")) or block.has_blank_line:
         return None
-    if b":" in text.partition(b"\n")[0].partition(b" ")[0]:
+    weighted = b":" in text.partition(b"\n")[0].partition(b" ")[0]
+    grouped = b" qid:" in text
+    if (weighted or grouped) and b" -" in text:
+        return None  # an index below zero, which must not pass for a mark of ours
+    if weighted:
         text = _WEIGHTED_LABEL.sub(rb"\1 %d:\2" % _WEIGHT, text)
-    text = text.replace(b" qid:", b" %d:" % _GROUP)
-    lines = text.count(b"\n")
+    if grouped:
+        text = text.replace(b" qid:", b" %d:" % _GROUP)
     text = b"-1:" + text[:-1].replace(b"\n", b" -1:").replace(b" ", b"\n") + b"\n"
     try:
         table = engine.read_csv(
@@ -107,30 +112,43 @@ def _parse(block: Block) -> _Records | None:
     key, value = table.columns
     if key.null_count:
         return None
-    return _sorted_out(key.to_numpy(), value.to_numpy(), value.null_count, lines)
+    return _sorted_out(key.to_numpy(), value.to_numpy(), value.null_count, (block.lines, weighted, grouped))
 
 
-def _sorted_out(keys: NDArray[np.int64], values: NDArray[np.float64], missing: int, lines: int) -> _Records | None:
-    """The records behind the engine's two columns; None when they are not what the text promised."""
+def _sorted_out(
+    keys: NDArray[np.int64], values: NDArray[np.float64], missing: int, promised: tuple[int, bool, bool]
+) -> _Records | None:
+    """The records behind the engine's two columns; None when they are not what the text promised.
+
+    `promised` are the number of lines, and whether each has a weight and a query id.
+    """
+    lines, weighted, grouped = promised
     starts = np.flatnonzero(keys == _LABEL)
-    weighted, grouped = keys == _WEIGHT, keys == _GROUP
-    special = int(weighted.sum()), int(grouped.sum())
     narrow = narrowed(values)
+    heads = 1 + weighted + grouped
     regular = (
         len(starts) == lines
-        and set(special) <= {0, lines}
+        and np.count_nonzero(keys < 0) == heads * lines
+        and (not weighted or bool((keys[starts + 1] == _WEIGHT).all()))
+        and (not grouped or bool((keys[starts + 1 + weighted] == _GROUP).all()))
+        and int(keys.max()) < WIDEST
         and not np.isinf(narrow).any()
         and np.count_nonzero(np.isnan(narrow)) == missing
-        and int(keys.max()) < WIDEST
-        and (not special[0] or bool(weighted[starts + 1].all()))
-        and (not special[1] or bool(grouped[starts + 1 + (special[0] > 0)].all()))
     )
-    groups = values[grouped]
-    if not regular or not (groups == np.floor(groups)).all():
+    if not regular:
         return None
-    entries = keys >= 0
-    lengths = np.diff(np.append(starts, len(keys))) - 1 - (special[0] > 0) - (special[1] > 0)
-    return _Records(narrow[starts], narrow[weighted], groups.astype(np.int64), narrow[entries], keys[entries], lengths)
+    none = starts[:0]
+    groups = values[starts + 1 + weighted if grouped else none]
+    if not (groups == np.floor(groups)).all() or (groups < 0).any():
+        return None
+    return _Records(
+        labels=narrow[starts],
+        weights=narrow[starts + 1 if weighted else none],
+        groups=groups.astype(np.int64),
+        values=narrow[keys >= 0],
+        keys=keys[keys >= 0],
+        lengths=np.diff(np.append(starts, len(keys))) - heads,
+    )
 
 
 def _read_carefully(name: str, block: Block) -> _Records:
