@@ -119,11 +119,11 @@ def _pairs(given: Sequence[str]) -> dict[str, Path]:
 
 def _execute(command: Sequence[str]) -> int:
     program = shutil.which(command[0])
-    if program is None:
-        sys.stderr.write(
-            f"sagedock: {command[0]!r} is neither a command ({', '.join(COMMANDS)}) nor a program on PATH; "
-            "try sagedock --help\n"
-        )
-        return NOT_FOUND
-    sys.stdout.flush()
-    os.execv(program, list(command))  # noqa: S606 - what an entry point is for
+    if program is not None:
+        sys.stdout.flush()
+        os.execv(program, list(command))  # noqa: S606 - what an entry point is for
+    sys.stderr.write(
+        f"sagedock: {command[0]!r} is neither a command ({', '.join(COMMANDS)}) nor a program on PATH; "
+        "try sagedock --help\n"
+    )
+    return NOT_FOUND

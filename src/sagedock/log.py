@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-import warnings
-from typing import TextIO
 
 FORMAT = "[%(asctime)s:%(levelname)s] %(message)s"
 DATE_FORMAT = "%Y-%m-%d:%H:%M:%S"
-
-log = logging.getLogger(__name__)
 
 
 class OneLine(logging.Formatter):
@@ -29,15 +25,4 @@ def set_up(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    warnings.showwarning = _log_warning
-
-
-def _log_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,  # noqa: ARG001 - the signature is Python's
-    lineno: int,  # noqa: ARG001
-    file: TextIO | None = None,  # noqa: ARG001
-    line: str | None = None,  # noqa: ARG001
-) -> None:
-    log.warning("%s: %s", category.__name__, message)
+    logging.captureWarnings(capture=True)

@@ -101,13 +101,13 @@ def _channel(name: str, facts: object, data: Path) -> Channel:
     mode = str(facts.get("TrainingInputMode") or "File")
     if mode.lower() not in INPUT_MODES:
         raise UserError(f"channel {name!r}: TrainingInputMode {mode!r} is not one of File, FastFile, Pipe", field=name)
-    wrapper = "RecordIO" if str(facts.get("RecordWrapperType") or "").lower() == "recordio" else "None"
+    wrapped = str(facts.get("RecordWrapperType") or "").lower() == "recordio"
     return Channel(
         name=name,
         path=data / name,
         content_type=facts.get("ContentType") or None,
         input_mode=INPUT_MODES[mode.lower()],  # type: ignore[arg-type]
-        record_wrapper=wrapper,
+        record_wrapper="RecordIO" if wrapped else "None",
     )
 
 

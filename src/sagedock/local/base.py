@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -94,7 +93,7 @@ def _link(link: Path, directory: Path, name: str) -> None:
         return
     elif link.exists():
         raise UserError(f"channel {name!r}: {link} exists and is no link of ours; choose another --base")
-    os.symlink(directory.resolve(), link)
+    link.symlink_to(directory.resolve())
 
 
 def _write(file: Path, content: Mapping[str, Any]) -> None:

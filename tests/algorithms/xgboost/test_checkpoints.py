@@ -79,7 +79,9 @@ def test_a_file_being_uploaded_is_not_deleted(make_job) -> None:
     assert not (job.checkpoints / "xgboost-checkpoint.2").exists()
 
 
-@pytest.mark.parametrize("damage", [lambda content: content[:-20], lambda content: b"", lambda content: content[:50] + b"x" + content[51:]])
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[:-20], lambda content: b"", lambda content: content[:50] + b"x" + content[51:]]
+)
 def test_a_damaged_newest_checkpoint_yields_to_the_one_before(make_job, caplog, damage) -> None:
     """Contract C12."""
     caplog.set_level("INFO")

@@ -81,7 +81,9 @@ def test_the_tuning_metric_joins_the_lines(make_job, capsys) -> None:
 
 def test_softmax_metrics_compare_classes(make_job, capsys) -> None:
     """Defect 8.1 for multi:softmax: accuracy is 1 - merror."""
-    job = make_job(labels=data.classes, objective="multi:softmax", num_class="3", eval_metric="merror,accuracy,f1_macro")
+    job = make_job(
+        labels=data.classes, objective="multi:softmax", num_class="3", eval_metric="merror,accuracy,f1_macro"
+    )
     assert job.run() == 0
     for line in lines(capsys.readouterr().out):
         assert line["train-accuracy"] == pytest.approx(1 - line["train-merror"], abs=1e-5)
@@ -121,7 +123,13 @@ def test_ndcg_at_n_is_maximised(make_job, capsys) -> None:
     job = Job(make_job().base.parent / "rank", {}, {"SAGEDOCK_ALGORITHM": "xgboost"})
     job.write_config(
         "hyperparameters",
-        {"objective": "rank:ndcg", "num_round": "40", "eval_metric": "ndcg@5", "early_stopping_rounds": "5", "eta": "0.9"},
+        {
+            "objective": "rank:ndcg",
+            "num_round": "40",
+            "eval_metric": "ndcg@5",
+            "early_stopping_rounds": "5",
+            "eta": "0.9",
+        },
     )
     for channel, seed in (("train", 0), ("validation", 5)):
         features = data.numbers(200, seed=seed)
@@ -258,7 +266,9 @@ def test_kfold_writes_a_model_per_fold_and_the_summary_lines(make_job, capsys) -
     """Statements 35 and 36."""
     job = make_job(_kfold="5", _num_cv_round="2", eval_metric="error", num_round="3")
     assert job.run() == 0
-    assert sorted(file.name for file in job.model.glob("xgboost-model*")) == sorted(f"xgboost-model-{n}" for n in range(10))
+    assert sorted(file.name for file in job.model.glob("xgboost-model*")) == sorted(
+        f"xgboost-model-{n}" for n in range(10)
+    )
     printed = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("[3]\t") for line in printed) == 3
     rows = list(csv.reader((job.output_data / "predictions.csv").open()))

@@ -158,8 +158,8 @@ def evaluate(
             series, _, value = pair.rpartition(":")
             values[series] = float(value)
         if custom_metric is not None:
-            for metric, value in custom_metric(booster.predict(matrix), matrix):
-                values[f"{name}-{metric}"] = value
+            own = custom_metric(booster.predict(matrix), matrix)
+            values.update((f"{name}-{metric}", number) for metric, number in own)
     return values
 
 

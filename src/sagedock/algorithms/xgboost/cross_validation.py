@@ -65,7 +65,9 @@ def cross_validate(
                 break
             fold = _boost_fold(plan, whole.slice(train_rows), data, context, checkpoints, len(boosted))
             boosted.append(fold)
-            answers.update(zip(test_rows.tolist(), _probabilities(fold.booster, whole.slice(test_rows), objective), strict=True))
+            answers.update(
+                zip(test_rows.tolist(), _probabilities(fold.booster, whole.slice(test_rows), objective), strict=True)
+            )
         if len(answers) < len(labels):
             break
         repetitions.append(np.stack([answers[row] for row in range(len(labels))]))

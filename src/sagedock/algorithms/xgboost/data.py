@@ -109,6 +109,13 @@ def joined(tables: Mapping[str, Table]) -> Table:
     )
 
 
+def labels(table: Table) -> Labels:
+    """The table's (rows,) labels, which `read` has made sure of."""
+    if table.labels is None:
+        raise UserError("the records have no labels: put the label first in each record", field="label")
+    return table.labels
+
+
 def matrix(table: Table, threads: int | None) -> xgboost.DMatrix:
     """The table as XGBoost's own matrix; NaN and absent entries are missing."""
     data = xgboost.DMatrix(table.features, label=table.labels, weight=table.weights, nthread=threads)
@@ -130,27 +137,46 @@ def _same_columns(tables: dict[str, Table]) -> None:
 
 
 def _check(table: Table, channel: str, values: Values) -> None:
-    labels = table.labels
-    if labels is None:
-        raise UserError(f"the {channel} channel has no labels: put the label first in each record", field=channel)
     if table.columns == 0:
         raise UserError(f"the {channel} channel has labels but no feature columns", field=channel)
     rule = _rule(values)
-    wrong = ~np.isfinite(labels) | ~rule.holds(labels)
+    given = labels(table)
+    _refuse_first(
+        ~np.isfinite(given) | ~rule.holds(given),
+        given,
+        f"label {{value:g}} in row {{row}} of the {channel} channel is out of range: with objective "
+        f"{values['objective']} a label must be {rule.range} ({{wrong}} of {table.rows} rows are wrong)",
+    )
+    if table.weights is not None:
+        _refuse_first(
+            ~(np.isfinite(table.weights) & (table.weights >= 0)),
+            table.weights,
+            f"weight {{value:g}} in row {{row}} of the {channel} channel must be a number >= 0",
+        )
+    _check_constraints(table, values)
+
+
+def _refuse_first(wrong: NDArray[np.bool_], given: Labels, message: str) -> None:
     if wrong.any():
         row = int(wrong.argmax())
+        text = message.format(value=float(given[row]), row=row + 1, wrong=int(wrong.sum()))
+        raise UserError(text, field=message.split()[0], row=row + 1)
+
+
+def _check_constraints(table: Table, values: Values) -> None:
+    constraints = values.get("monotone_constraints")
+    if constraints is not None and len(constraints) > table.columns:
         raise UserError(
-            f"label {float(labels[row]):g} in row {row + 1} of the {channel} channel is out of range: with objective "
-            f"{values['objective']} a label must be {rule.range} ({int(wrong.sum())} of {table.rows} rows are wrong)",
-            field="label",
-            row=row + 1,
+            f"Hyperparameter monotone_constraints: {len(constraints)} items for {table.columns} feature columns",
+            field="monotone_constraints",
         )
-    if table.weights is not None and not (np.isfinite(table.weights) & (table.weights >= 0)).all():
-        row = int((~(np.isfinite(table.weights) & (table.weights >= 0))).argmax())
+    groups = values.get("interaction_constraints") or ()
+    beyond = [index for group in groups for index in group if index >= table.columns]
+    if beyond:
         raise UserError(
-            f"weight {float(table.weights[row]):g} in row {row + 1} of the {channel} channel must be a number >= 0",
-            field="weight",
-            row=row + 1,
+            f"Hyperparameter interaction_constraints: index {beyond[0]} is beyond the {table.columns} feature columns, "
+            "which count from 0",
+            field="interaction_constraints",
         )
 
 

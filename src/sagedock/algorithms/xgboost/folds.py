@@ -12,9 +12,9 @@ from sagedock.errors import UserError
 Indices = NDArray[np.int32]
 
 
-def repeated(labels: NDArray[np.float32], k: int, repetitions: int, stratified: bool, seed: int) -> Iterator[
-    list[tuple[Indices, Indices]]
-]:
+def repeated(
+    labels: NDArray[np.float32], k: int, repetitions: int, stratified: bool, seed: int
+) -> Iterator[list[tuple[Indices, Indices]]]:
     """For each repetition its k pairs (rows to train on, rows held out).
 
     Every row is held out once in a repetition. Stratified folds keep the share of each label. Raises UserError when

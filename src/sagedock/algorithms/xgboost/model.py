@@ -69,7 +69,7 @@ class XGBoostModel:
             return answers[0]
         if self.objective in VOTING_OBJECTIVES:
             return majority(np.stack(answers))
-        return np.mean(answers, axis=0, dtype=np.float32)
+        return np.asarray(np.mean(answers, axis=0, dtype=np.float32))
 
     def save(self, directory: Path) -> list[str]:
         """Write `xgboost-model`, or `xgboost-model-0` and so on for several, as UBJSON."""
@@ -127,7 +127,7 @@ def majority(votes: NDArray[np.float32]) -> NDArray[np.float32]:
     """The most frequent label of each row of `votes` (models, rows); the smallest wins a tie."""
     labels = np.unique(votes)
     counts = np.stack([(votes == label).sum(axis=0) for label in labels])  # (labels, rows)
-    return labels[counts.argmax(axis=0)].astype(np.float32)
+    return np.asarray(labels[counts.argmax(axis=0)], dtype=np.float32)
 
 
 def _predict(booster: xgboost.Booster, features: NDArray[np.float32] | csr_matrix, linear: bool) -> NDArray[np.float32]:
@@ -172,10 +172,10 @@ def _unpickle(file: Path, content: bytes, options: InferenceOptions) -> xgboost.
             f"{file} is a pickled model, and unpickling runs whatever code is in it: save it again with "
             "Booster.save_model, or set SAGEDOCK_ALLOW_PICKLE=true if you trust its maker"
         )
-    import pickle  # noqa: S403 - only behind the deployer's explicit permission
+    import pickle
 
     try:
-        found = pickle.loads(content)  # noqa: S301 - as above
+        found = pickle.loads(content)  # noqa: S301 - only behind the deployer's explicit permission
     except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, ValueError) as error:
         raise ModelError(f"{file} cannot be unpickled: {error}") from error
     booster = found.get_booster() if hasattr(found, "get_booster") else found

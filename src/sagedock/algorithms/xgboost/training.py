@@ -17,7 +17,7 @@ from sagedock.algorithm import Context, Trained
 from sagedock.algorithms.xgboost import ALGORITHM, data, report
 from sagedock.algorithms.xgboost.boosting import EarlyStopping, History, Plan, boost
 from sagedock.algorithms.xgboost.checkpoints import Checkpoints
-from sagedock.algorithms.xgboost.cost import CostMatrix, best_cut_off
+from sagedock.algorithms.xgboost.cost import CostMatrix, CutOff, best_cut_off
 from sagedock.algorithms.xgboost.cross_validation import CrossValidation, cross_validate
 from sagedock.algorithms.xgboost.evaluation import Evaluation
 from sagedock.algorithms.xgboost.hyperparameters import booster_parameters, ignored
@@ -35,7 +35,9 @@ log = logging.getLogger(__name__)
 
 LINEAR = "gblinear"
 CUDA_METHODS = ("auto", "hist", "approx", "gpu_hist")
-NOT_OF_THE_MODEL = frozenset({"num_round", "nthread", "verbosity", "early_stopping_rounds", "save_model_on_termination"})
+NOT_OF_THE_MODEL = frozenset(
+    {"num_round", "nthread", "verbosity", "early_stopping_rounds", "save_model_on_termination"}
+)
 """Hyperparameters in which a job may differ from the one whose checkpoint it resumes."""
 
 
@@ -46,23 +48,22 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
     """
     for name in ignored(hyperparameters):
         log.warning("hyperparameter %s is accepted, but has no effect with XGBoost %s", name, xgboost.__version__)
-    clock = [time.monotonic()]
+    started = time.monotonic()
     tables = data.read(channels, hyperparameters)
     names = data.feature_names(channels, tables["train"])
     matrix = _cost_matrix(hyperparameters, tables)
-    clock.append(time.monotonic())
+    read = time.monotonic()
     boosted = (_cross_validate if "_kfold" in hyperparameters else _boost)(hyperparameters, tables, context)
-    clock.append(time.monotonic())
-    judged = boosted.judged_on
+    timings = {"reading the data": read - started, "boosting": time.monotonic() - read}
     cut_off = None
     if matrix is not None:
-        cut_off = best_cut_off(judged.labels, boosted.predictions, matrix, judged.weights)
+        cut_off = best_cut_off(boosted.labels, boosted.predictions, matrix, boosted.weights)
     evaluation = Evaluation(
         objective=hyperparameters["objective"],
         dataset=boosted.dataset,
-        labels=judged.labels,
+        labels=boosted.labels,
         predictions=boosted.predictions,
-        weights=judged.weights,
+        weights=boosted.weights,
         history=boosted.histories[0] if len(boosted.histories) == 1 else {},
         folds=boosted.histories if len(boosted.histories) > 1 else (),
         best_round=boosted.best_round,
@@ -75,25 +76,31 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
         columns=tables["train"].columns,
         hyperparameters=hyperparameters.given,
         versions=versions_of(ALGORITHM.distributions),
-        timings={"reading the data": clock[1] - clock[0], "boosting": clock[2] - clock[1]},
+        timings=timings,
     )
-    facts = {"feature_names": names, "best_round": boosted.best_round}
-    if matrix is not None and cut_off is not None:
-        facts["decision"] = {"cut_off": cut_off.value, "cost_matrix": matrix.rows(), "chosen_on": boosted.dataset}
     metrics = report.metrics(evaluation)
-    model = XGBoostModel.of(boosted.boosters, cut_off=cut_off.value if cut_off else None, facts=facts)
+    model = _model(boosted, names, matrix, cut_off)
     return Trained(model, metrics, report.figures(evaluation, metrics))
+
+
+def _model(boosted: _Result, names: Sequence[str], matrix: CostMatrix | None, cut_off: CutOff | None) -> XGBoostModel:
+    facts: dict[str, Any] = {"feature_names": list(names), "best_round": boosted.best_round}
+    if matrix is None or cut_off is None:
+        return XGBoostModel.of(boosted.boosters, facts=facts)
+    facts["decision"] = {"cut_off": cut_off.value, "cost_matrix": matrix.rows(), "chosen_on": boosted.dataset}
+    return XGBoostModel.of(boosted.boosters, cut_off=cut_off.value, facts=facts)
 
 
 @dataclass(frozen=True)
 class _Result:
-    """What boosting leaves, whichever way it was done, and the rows it is judged on."""
+    """What boosting leaves, whichever way it was done, and the labels, weights and predictions it is judged by."""
 
     boosters: Sequence[xgboost.Booster]
     histories: Sequence[History]
     best_round: int | None
     dataset: str
-    judged_on: Table
+    labels: Floats
+    weights: Floats | None
     predictions: Floats
 
 
@@ -102,9 +109,11 @@ def _boost(values: Values, tables: Mapping[str, Table], context: Context) -> _Re
     matrices = {name: data.matrix(table, parameters["nthread"]) for name, table in tables.items()}
     checkpoints = _checkpoints(values, tables["train"], context)
     boosted = boost(_plan(values, parameters, matrices, context), matrices["train"], matrices, context, checkpoints)
-    dataset = list(matrices)[-1]
-    predictions = boosted.booster.predict(matrices[dataset])
-    return _Result([boosted.booster], [boosted.history], boosted.best_round, dataset, tables[dataset], predictions)
+    name, last = list(tables.items())[-1]
+    predictions = boosted.booster.predict(matrices[name])
+    return _Result(
+        [boosted.booster], [boosted.history], boosted.best_round, name, data.labels(last), last.weights, predictions
+    )
 
 
 def _cross_validate(values: Values, tables: Mapping[str, Table], context: Context) -> _Result:
@@ -126,20 +135,16 @@ def _cross_validate(values: Values, tables: Mapping[str, Table], context: Contex
         _checkpoints(values, everything, context),
     )
     if done.predictions is not None:
-        return _Result(done.boosters, done.histories, None, "cross-validation", everything, done.predictions)
-    dataset = list(matrices)[-1]
-    predictions = done.boosters[-1].predict(matrices[dataset])
-    return _Result(done.boosters, done.histories, None, dataset, tables[dataset], predictions)
+        name, judged, predictions = "cross-validation", everything, done.predictions
+    else:
+        name, judged = list(tables.items())[-1]
+        predictions = done.boosters[-1].predict(matrices[name])
+    return _Result(done.boosters, done.histories, None, name, data.labels(judged), judged.weights, predictions)
 
 
 def _parameters(values: Values, context: Context) -> dict[str, Any]:
     """XGBoost's parameters, with the threads of this container and the device of this job."""
     parameters = {"nthread": cpu_count(), **booster_parameters(values)}
-    native, custom = requested_metrics(values)
-    if native:
-        parameters["eval_metric"] = native
-    elif custom:
-        parameters.pop("eval_metric", None)
     wants_gpu = values.get("tree_method") == "gpu_hist"
     can = values.get("tree_method", "auto") in CUDA_METHODS and values.get("booster") != LINEAR
     if context.device == "gpu" and can and xgboost.build_info()["USE_CUDA"]:
@@ -202,7 +207,9 @@ def _cost_matrix(values: Values, tables: Mapping[str, Table]) -> CostMatrix | No
 
 def _importance(boosters: Sequence[xgboost.Booster], names: Sequence[str]) -> dict[str, float]:
     """Mean gain of the splits on each feature, averaged over the boosters; features never split on are left out."""
-    kind = "weight" if json.loads(boosters[0].save_config())["learner"]["gradient_booster"]["name"] == LINEAR else "gain"
+    kind = (
+        "weight" if json.loads(boosters[0].save_config())["learner"]["gradient_booster"]["name"] == LINEAR else "gain"
+    )
     total: dict[str, float] = {}
     for booster in boosters:
         for feature, gain in booster.get_score(importance_type=kind).items():
