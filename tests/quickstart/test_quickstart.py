@@ -107,6 +107,24 @@ def test_the_confusion_matrices_are_those_at_half_and_at_the_manifests_cut_off(f
         assert [int(cell) for cell in line.split()[2:]] == expected
 
 
+def test_the_readme_of_churn_has_these_figures(finished: Finished) -> None:
+    """Its table's last two columns: the customers held back, at 0.5 and at the cut-off chosen."""
+    page = (ROOT / "containers" / "churn" / "README.md").read_text()
+    table = {
+        line.split(" | ")[0]: line.rstrip(" |").split(" | ") for line in page.splitlines() if line.startswith("| ")
+    }
+    lines = finished.text.splitlines()
+    assert f"AUC {table['| AUC'][3]}" in lines
+    assert any(line.startswith(f"error {table['| error'][3]} ") for line in lines)
+    counts = {line[:15].strip(): line.split()[2:] for line in lines if line.startswith("actually ")}
+    for column, place in ((3, 0), (4, 2)):
+        lost, found = (int(cell) for cell in counts["actually left"][place : place + 2])
+        right, vain = (int(cell) for cell in counts["actually stayed"][place : place + 2])
+        assert table["| left, found"][column] == f"{found} of {found + lost}"
+        assert table["| stayed, promotion in vain"][column] == f"{vain} of {right + vain}"
+        assert any(line.split()[0] == f"${table['| cost'][column]}" for line in lines if line.startswith("    $"))
+
+
 def test_the_report_lies_where_it_says(finished: Finished) -> None:
     """Issue item 1."""
     assert f"report: {finished.directory / 'report.html'}" in finished.text
