@@ -1,0 +1,74 @@
+"""What each process imports. That imports point one way is import-linter's work, in scripts/check."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.serving.models import COLUMNS, write_model
+from tests.serving.process import Server
+
+PROGRAM = """
+import json, sys
+{code}
+print(json.dumps(sorted(name for name in sys.modules if sys.modules[name] is not None)))
+"""
+SERVING = """
+from pathlib import Path
+from sagedock.serving import app, server, worker
+from sagedock.contracts.hosting import HostingSettings
+from sagedock.serving.loading import load
+answer = load(Path(sys.argv[1]) / "model", None, HostingSettings()).invoke(b"1,2,3,4,5\\n", "text/csv", None)
+assert answer.status == 200
+"""
+
+
+def imported(code: str, *arguments: str) -> set[str]:
+    """The modules that a new process has imported after `code`."""
+    command = [sys.executable, "-c", PROGRAM.format(code=code), *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(json.loads(ran.stdout.splitlines()[-1]))
+
+
+@pytest.fixture(scope="module")
+def served_modules(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """What serving has imported after its first answer."""
+    assert COLUMNS == 5
+    return imported(SERVING, str(write_model(tmp_path_factory.mktemp("serving"))))
+
+
+@pytest.mark.parametrize(
+    "absent", ["sagedock.training", "sagedock.reports", "sagedock.local", "matplotlib", "pyarrow", "sklearn", "pandas"]
+)
+def test_serving_does_without(absent: str, served_modules: set[str]) -> None:
+    """Start in under 3 s and 250 MB (issue 2 item 11) leave no room for what only training needs."""
+    assert "sagedock.serving.loading" in served_modules
+    assert "xgboost" in served_modules
+    assert not {name for name in served_modules if name == absent or name.startswith(f"{absent}.")}
+
+
+def test_a_real_worker_has_no_such_library_in_its_memory(tmp_path: Path) -> None:
+    with Server(write_model(tmp_path)) as server:
+        server.wait_ready()
+        mapped = "".join(Path(f"/proc/{pid}/maps").read_text() for pid in server.workers)
+        assert "libxgboost" in mapped
+        assert "pyarrow" not in mapped
+        assert "matplotlib" not in mapped
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import sagedock.cli", {"numpy", "flask", "gunicorn", "xgboost", "sagedock.training", "sagedock.serving"}),
+        ("import sagedock.contracts.hosting, sagedock.contracts.training", {"numpy", "flask", "xgboost"}),
+        ("import sagedock.formats.requests, sagedock.formats.training", {"xgboost", "flask", "pyarrow", "matplotlib"}),
+        ("import sagedock.algorithm", {"xgboost", "torch", "flask", "pyarrow", "matplotlib"}),
+        ("import sagedock.training.run", {"xgboost", "flask", "gunicorn", "matplotlib", "pyarrow"}),
+    ],
+)
+def test_importing_a_layer_leaves_heavy_libraries_alone(code: str, absent: set[str]) -> None:
+    assert not imported(code) & absent
