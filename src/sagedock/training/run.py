@@ -42,7 +42,7 @@ def run(environment: Mapping[str, str]) -> int:
         return _failed(paths, error, STOPPED_WITHOUT_MODEL)
     except SagedockError as error:
         return _failed(paths, error, 1)
-    except Exception as error:  # noqa: BLE001 - the outer edge: whatever happens, the platform is told why
+    except Exception as error:  # the outer edge: whatever happens, the platform is told why
         log.exception("unexpected error")
         return _failed(paths, error, 1)
     return 0
@@ -52,7 +52,7 @@ def _run(paths: Paths, environment: Mapping[str, str], stop: StopRequest) -> Non
     job = TrainingJob.read(paths, environment)
     program = script_mode.program(job, environment)
     if program is not None:
-        script_mode.hand_over(program, environment)
+        script_mode.hand_over(program, job, environment)
     _refuse_several_hosts(job)
     algorithm = _algorithm(job, environment)
     values = algorithm.hyperparameters.parse(job.hyperparameters)

@@ -25,9 +25,11 @@ def program(job: TrainingJob, environment: Mapping[str, str]) -> str | None:
     return str(given).strip().strip('"').strip() or None
 
 
-def hand_over(entry_point: str, environment: Mapping[str, str]) -> NoReturn:
+def hand_over(entry_point: str, job: TrainingJob, environment: Mapping[str, str]) -> NoReturn:
     """Become the SageMaker training toolkit, which keeps this process id, its signals and its exit code.
 
+    The toolkit waits up to 15 minutes for every host's name to resolve. A job of one host has nobody to wait for, and
+    with no network its own name never resolves: then the wait is left out, by the variable that SageMaker Studio sets.
     Raises PlatformError when the toolkit is not installed.
     """
     if importlib.util.find_spec("sagemaker_training") is None:
@@ -37,4 +39,5 @@ def hand_over(entry_point: str, environment: Mapping[str, str]) -> NoReturn:
         )
     log.info("script mode: handing over to sagemaker-training for %s", entry_point)
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-c", _START], dict(environment))
+    alone = {"SM_STUDIO_LOCAL_MODE": "true"} if len(job.hosts) == 1 else {}
+    os.execve(sys.executable, [sys.executable, "-c", _START], {**environment, **alone})  # noqa: S606
