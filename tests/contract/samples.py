@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sagedock.formats import csv, instances, libsvm, parquet, records
+from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, RECORDIO
+from sagedock.formats.table import Floats, Table
 from tests.algorithms.xgboost import data
+
+ROWS = 6
 
 
 @dataclass(frozen=True)
@@ -17,11 +22,12 @@ class Sample:
 
     `integer`, `real`: a hyperparameter of that type and a value for it. `out_of_range`: one refused, with the value.
     `channels` maps a channel to its files, `content_type` is theirs. `bad_channel` is a train channel of bad data.
-    `requests` maps a content type to a body of `records` records; `malformed` is a body of that type which is none.
-    `progress` is a prefix of a line of stdout by which one round or epoch is known to be done.
+    `long` are hyperparameters that make the job last until it is stopped; `progress` is the prefix of a line of stdout
+    by which it is known to have a model. `metrics` are advertised metrics that this job prints.
+    `requests` hold the same ROWS records in each type the algorithm reads, `malformed` what it cannot read.
+    `line_type` is a type whose records are lines, or None when the algorithm reads none.
     """
 
-    algorithm: str
     hyperparameters: Mapping[str, str]
     integer: tuple[str, int]
     real: tuple[str, float]
@@ -30,25 +36,34 @@ class Sample:
     channels: Mapping[str, Mapping[str, str | bytes]]
     bad_channel: Mapping[str, str | bytes]
     long: Mapping[str, str]
-    """Hyperparameters that make the job last until it is stopped."""
     progress: str
+    metrics: Sequence[str]
     requests: Mapping[str, bytes]
-    records: int
-    malformed: tuple[str, bytes]
-    pipe_types: Sequence[str] = ()
+    malformed: Mapping[str, bytes]
+    line_type: str | None = CSV
+    pipe_type: str | None = None
+
+
+def _table_requests(features: Floats) -> dict[str, bytes]:
+    table = Table(features)
+    return {
+        CSV: csv.encode(table),
+        LIBSVM: libsvm.encode(table),
+        JSON: instances.encode(table, lined=False),
+        JSON_LINES: instances.encode(table, lined=True),
+        PARQUET: parquet.encode(table),
+        RECORDIO: records.encode(table),
+    }
 
 
 def _xgboost() -> Sample:
     train, validation = data.numbers(120), data.numbers(60, seed=7)
-    rows = data.numbers(3, seed=9)
-    lines = [",".join(repr(float(value)) for value in row) for row in rows]
     return Sample(
-        algorithm="xgboost",
         hyperparameters={"objective": "binary:logistic", "num_round": "4", "nthread": "1", "eval_metric": "auc,error"},
         integer=("max_depth", 6),
         real=("eta", 0.1),
         out_of_range=("eta", "1.5"),
-        content_type="text/csv",
+        content_type=CSV,
         channels={
             "train": {"part-0.csv": data.csv(data.binary_labels(train), train)},
             "validation": {"part-0.csv": data.csv(data.binary_labels(validation), validation)},
@@ -56,18 +71,18 @@ def _xgboost() -> Sample:
         bad_channel={"part-0.csv": "1,2,3\n0,x,3\n"},
         long={"num_round": "1000000"},
         progress="[2]\t",
-        requests={
-            "text/csv": "\n".join(lines).encode() + b"\n",
-            "application/json": ('{"instances": [' + ",".join(f'{{"features": [{line}]}}' for line in lines) + "]}").encode(),
-            "application/jsonlines": "".join(f'{{"features": [{line}]}}\n' for line in lines).encode(),
-            "text/libsvm": "".join(
-                " ".join(f"{column}:{cell}" for column, cell in enumerate(line.split(","))) + "\n" for line in lines
-            ).encode(),
+        metrics=("train:auc", "train:error", "validation:auc", "validation:error"),
+        requests=_table_requests(data.numbers(ROWS, seed=9)),
+        malformed={
+            CSV: b"1,2,3,four\n",
+            LIBSVM: b"1 0:x\n",
+            JSON: b'{"instances": [',
+            JSON_LINES: b"{]\n",
+            PARQUET: b"PAR1",
+            RECORDIO: b"\x0a\x23\xd7\xce\xff\xff\xff\x7f",
         },
-        records=3,
-        malformed=("text/csv", b"1,2,zebra,4,5\n"),
-        pipe_types=("text/csv",),
+        pipe_type=CSV,
     )
 
 
-SAMPLES: Mapping[str, Sample] = {sample.algorithm: sample for sample in (_xgboost(),)}
+SAMPLES: Mapping[str, Sample] = {"xgboost": _xgboost()}

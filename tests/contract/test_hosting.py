@@ -9,23 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from sagedock import algorithms
 from sagedock.algorithm import Algorithm
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES
-from tests.contract.samples import ROWS, SAMPLES, Sample
+from tests.contract.samples import ROWS, Sample
 from tests.platform import Job
 from tests.serving.process import PING_SECONDS, Server
-
-
-@pytest.fixture(scope="module", params=algorithms.names())
-def algorithm(request: pytest.FixtureRequest) -> Algorithm:
-    return algorithms.find(request.param)
-
-
-@pytest.fixture(scope="module")
-def sample(algorithm: Algorithm) -> Sample:
-    assert algorithm.name in SAMPLES, "tests/contract/samples.py has no entry for this algorithm"
-    return SAMPLES[algorithm.name]()
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +21,8 @@ def trained(algorithm: Algorithm, sample: Sample, tmp_path_factory: pytest.TempP
     """A model trained by the training flow: serving it needs no setting."""
     base = tmp_path_factory.mktemp(algorithm.name)
     job = Job(base, dict(sample.hyperparameters), {"SAGEDOCK_ALGORITHM": algorithm.name})
-    for name, channel in sample.channels.items():
-        job.add_channel(name, channel.files, ContentType=channel.content_type)
+    for name, files in sample.channels.items():
+        job.add_channel(name, files, ContentType=sample.content_type)
     assert job.run() == 0, job.failure
     return job
 

@@ -101,7 +101,7 @@ def _channel(name: str, facts: object, data: Path) -> Channel:
     mode = str(facts.get("TrainingInputMode") or "File")
     if mode.lower() not in INPUT_MODES:
         raise UserError(f"channel {name!r}: TrainingInputMode {mode!r} is not one of File, FastFile, Pipe", field=name)
-    wrapped = str(facts.get("RecordWrapperType") or "").lower() == "recordio"
+    wrapped = mode.lower() == "pipe" and str(facts.get("RecordWrapperType") or "").lower() == "recordio"
     return Channel(
         name=name,
         path=data / name,

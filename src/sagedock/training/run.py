@@ -19,7 +19,8 @@ from sagedock.errors import SagedockError, Stopped, UserError
 from sagedock.formats.media_types import parse_media_type
 from sagedock.reports import page
 from sagedock.training import script_mode
-from sagedock.training.context import JobContext, progress_bar
+from sagedock.training.context import JobContext
+from sagedock.training.progress import Progress
 from sagedock.training.stopping import StopRequest, listening
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def _run(paths: Paths, environment: Mapping[str, str], stop: StopRequest) -> Non
         output_data=make_directory(paths.output_data),
         checkpoints=job.checkpoints,
         stop=stop,
-        bar=progress_bar(environment),
+        bar=Progress.by(environment),
     )
     log.info("training %s on the %s, job %s", algorithm.name, context.device.upper(), job.name)
     trained = algorithm.train(values, channels, context)

@@ -20,7 +20,7 @@ ROUNDS = "40"
 def killed_after(job: Job, number: int) -> None:
     """Start the job and kill it with SIGKILL once the checkpoint of round `number` stands."""
     with job.start() as process:
-        wait_until(lambda: (job.checkpoints / f"xgboost-checkpoint.{number}").exists(), process)
+        wait_until((job.checkpoints / f"xgboost-checkpoint.{number}").exists, process)
         process.kill()
         process.communicate(timeout=PATIENCE_SECONDS)
     assert not (job.model / "manifest.json").exists()
@@ -80,7 +80,7 @@ def test_a_file_being_uploaded_is_not_deleted(make_job) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda content: content[:-20], lambda content: b"", lambda content: content[:50] + b"x" + content[51:]]
+    "damage", [lambda content: content[:-20], lambda _: b"", lambda content: content[:50] + b"x" + content[51:]]
 )
 def test_a_damaged_newest_checkpoint_yields_to_the_one_before(make_job, caplog, damage) -> None:
     """Contract C12."""

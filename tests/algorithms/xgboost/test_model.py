@@ -102,7 +102,12 @@ def test_a_changed_file_is_found_by_its_checksum(logistic, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "content",
-    ["{", "[]", '{"x": 1}', '{"algorithm": "a", "versions": {}, "hyperparameters": {}, "model": {}, "files": {"../x": "0"}}'],
+    [
+        "{",
+        "[]",
+        '{"x": 1}',
+        '{"algorithm": "a", "versions": {}, "hyperparameters": {}, "model": {}, "files": {"../x": "0"}}',
+    ],
 )
 def test_a_manifest_that_makes_no_sense_or_points_outside(tmp_path: Path, content: str) -> None:
     """Bad input: a manifest is hostile input too."""
@@ -112,7 +117,14 @@ def test_a_manifest_that_makes_no_sense_or_points_outside(tmp_path: Path, conten
 
 
 def test_a_manifest_of_a_later_format_is_refused(tmp_path: Path) -> None:
-    content = {"algorithm": "xgboost", "versions": {}, "hyperparameters": {}, "model": {}, "files": {}, "format_version": 2}
+    content = {
+        "algorithm": "xgboost",
+        "versions": {},
+        "hyperparameters": {},
+        "model": {},
+        "files": {},
+        "format_version": 2,
+    }
     (tmp_path / "manifest.json").write_text(json.dumps(content))
     with pytest.raises(ModelError, match="format_version 2"):
         manifest.read(tmp_path)

@@ -11,9 +11,9 @@ import pytest
 import xgboost
 from sklearn.metrics import f1_score, precision_score
 
-from sagedock.contracts.hosting import InferenceOptions
-from sagedock.contracts import manifest
 from sagedock.algorithms.xgboost.model import load
+from sagedock.contracts import manifest
+from sagedock.contracts.hosting import InferenceOptions
 from sagedock.formats.table import Table
 from tests.algorithms.xgboost import data
 from tests.platform import Job
@@ -30,7 +30,7 @@ def booster(job: Job, name: str = "xgboost-model") -> xgboost.Booster:
 def lines(text: str) -> list[dict[str, float]]:
     """The metric lines as mappings from series to value."""
     found = [line.split("\t")[1:] for line in text.splitlines() if line.startswith("[") and "\t" in line]
-    return [dict((pair.rpartition(":")[0], float(pair.rpartition(":")[2])) for pair in pairs) for pairs in found]
+    return [{pair.rpartition(":")[0]: float(pair.rpartition(":")[2]) for pair in pairs} for pairs in found]
 
 
 def test_stdout_holds_one_metric_line_per_round_with_real_tabs(make_job, capsys) -> None:

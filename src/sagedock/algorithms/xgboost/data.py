@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix, vstack
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.hyperparameters import Values
 from sagedock.errors import UserError
+from sagedock.formats import recordio
 from sagedock.formats.media_types import parse_media_type
 from sagedock.formats.table import Table
 from sagedock.formats.training import read_table
@@ -66,7 +67,9 @@ def read(channels: Mapping[str, Channel], values: Values) -> dict[str, Table]:
     tables = {}
     for name in (name for name in DATA_CHANNELS if name in channels):
         channel = channels[name]
-        table = read_table(channel.sources(), media_type, weights=values["csv_weights"] == 1)
+        sources = channel.sources()
+        objects = recordio.unwrapped(sources) if channel.record_wrapper == "RecordIO" else sources
+        table = read_table(objects, media_type, weights=values["csv_weights"] == 1)
         _check(table, name, values)
         log.info("%s matrix has %d rows and %d columns", name.capitalize(), table.rows, table.columns)
         tables[name] = table
@@ -160,7 +163,7 @@ def _refuse_first(wrong: NDArray[np.bool_], given: Labels, message: str) -> None
     if wrong.any():
         row = int(wrong.argmax())
         text = message.format(value=float(given[row]), row=row + 1, wrong=int(wrong.sum()))
-        raise UserError(text, field=message.split()[0], row=row + 1)
+        raise UserError(text, field=message.partition(" ")[0], row=row + 1)
 
 
 def _check_constraints(table: Table, values: Values) -> None:

@@ -142,6 +142,8 @@ def _predict(booster: xgboost.Booster, features: NDArray[np.float32] | csr_matri
 
 def _load_booster(file: Path, options: InferenceOptions) -> xgboost.Booster:
     content = _read(file)
+    if not content:
+        raise ModelError(f"{file} is empty: deploy the model's archive again")
     if content[:1] == b"\x80":
         return _unpickle(file, content, options)
     if content[:4] == b"binf":
@@ -152,7 +154,7 @@ def _load_booster(file: Path, options: InferenceOptions) -> xgboost.Booster:
     booster = xgboost.Booster({"nthread": 1})
     try:
         booster.load_model(bytearray(content))
-    except xgboost.core.XGBoostError as error:
+    except (xgboost.core.XGBoostError, ValueError) as error:
         reason = str(error).strip().splitlines()[0][:200]
         raise ModelError(f"{file} is no model that XGBoost {xgboost.__version__} can read: {reason}") from error
     booster.set_param({"nthread": 1})
