@@ -214,6 +214,19 @@ def test_the_exit_leaves_no_process(served_alone: Server) -> None:
     assert "Traceback" not in served_alone.output
 
 
+@pytest.mark.parametrize("given", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "terminal closed"])
+def test_other_signals_that_end_it_drain_as_well(served_alone: Server, given: signal.Signals) -> None:
+    connection = served_alone.connect()
+    connection.request("GET", "/ping")
+    assert reply_of(connection).status == 200
+    for pid in [served_alone.process.pid, *served_alone.workers]:  # a terminal signals the whole group
+        os.kill(pid, given)
+    wait_until(lambda: not listens(served_alone.port), "it still accepts connections")
+    connection.request("POST", "/invocations", csv(records(1)), {"Content-Type": "text/csv"})
+    assert reply_of(connection).status == 200
+    assert served_alone.process.wait(PATIENCE_SECONDS) == 0
+
+
 def test_a_killed_worker_is_replaced(served_alone: Server) -> None:
     """contract D31"""
     (first,) = served_alone.workers

@@ -127,6 +127,15 @@ class Log(Logger):  # type: ignore[misc]
 class Minder(Arbiter):  # type: ignore[misc]
     """The parent: PID 1 in a container. It forks the workers, replaces those that die, and passes SIGTERM on."""
 
+    def handle_hup(self) -> None:
+        """A terminal that is closed, and Ctrl-C, end the server like SIGTERM; there is nothing to read again."""
+        self.handle_term()
+
+    handle_int = handle_hup
+
+    def handle_usr2(self) -> None:
+        """A server does not replace itself: SageMaker starts another container."""
+
     def spawn_worker(self) -> Any:
         """A SIGTERM that comes while a worker is being forked waits until the worker can take it."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})

@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
+from types import FrameType
 from typing import Any
 
 from gunicorn.http import errors as protocol
@@ -46,12 +47,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         sys.setswitchinterval(0.001)  # seconds; a health check gets the interpreter's lock this soon
         self.quick_pool = ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick")
         self.busy = 0
+        self.alive: bool = True
         super().init_process()
 
     def init_signals(self) -> None:
         """SIGTERM was held back while this process was forked (`sagedock.serving.server`)."""
         super().init_signals()
+        for from_terminal in (signal.SIGINT, signal.SIGHUP):  # the parent gets them too, and passes SIGTERM on
+            signal.signal(from_terminal, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def handle_quit(self, _signal: int, _frame: FrameType | None) -> None:
+        """End at once."""
+        os._exit(0)
 
     def load_wsgi(self) -> None:
         """Each worker has an application of its own, whose model begins to load here."""
@@ -72,7 +80,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Take the connections that wait; a worker in the middle of an inference lets an idle sibling go first."""
         if self.busy:
             time.sleep(COURTESY_SECONDS)
-        for _ in range(ACCEPTS_AT_ONCE):
+        for _ in range(ACCEPTS_AT_ONCE if self.alive else sys.maxsize):
             try:
                 client, address = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
@@ -82,13 +90,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """A worker that stops first takes every connection the kernel has accepted on its behalf."""
-        stops = self._accepting and not enabled and not self.alive
         super().set_accept_enabled(enabled)
-        if stops:
+        if not self.alive and not enabled:
             self.busy = 0
             for listener in self.sockets:
                 self.accept(listener)
                 listener.close()
+
+    def is_parent_alive(self) -> bool:
+        """A worker that outlives its parent stops as if it had been told to."""
+        if not super().is_parent_alive():
+            self.alive = False
+        return bool(self.alive)
 
     def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
         """The first bytes of a request have come, or the client has gone."""
