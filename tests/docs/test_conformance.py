@@ -1,0 +1,59 @@
+"""docs/conformance.md against the tests it speaks of, and the reading of citations itself."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.docs import conformance
+from tests.docs.citations import cited, statements
+
+BEGINNINGS = ("As ", "Next: ", "Not checked", "Does not apply: ", "Both hosts ", "Several hosts ")
+
+
+@pytest.mark.parametrize(
+    ("docstring", "found"),
+    [
+        ("contract D25, D26: whatever the moment.", {"D25", "D26"}),
+        ("Contract B01 to B03, B05; issue 2 item 3.", {"B01", "B02", "B03", "B05"}),
+        ("Statements 5 to 7 and 33 (train: names), section 4.", {"xgboost 5", "xgboost 6", "xgboost 7", "xgboost 33"}),
+        ("Statement 37, contract C10,\n    defect 8.3: equal.", {"xgboost 37", "C10", "xgboost 8.3"}),
+        ("Recordio 8.4 to 8.6, and 8.9 (flag 3).", {f"recordio 8.{number}" for number in (4, 5, 6, 9)}),
+        ("Xgboost 7.4 and 49; XGBoost 3.2 fails on 12 pairs.", {"xgboost 49"}),
+        ("Issue items 1 and 7, section 6.4, contract 1.3.1, RFC 4180.", set()),
+    ],
+)
+def test_numbers_are_read_from_docstrings(docstring: str, found: set[str]) -> None:
+    assert statements(docstring) == found
+
+
+def test_every_statement_stands_in_the_document_once() -> None:
+    assert [row.number for row in conformance.rows()] == list(conformance.NUMBERS)
+
+
+def test_tests_cite_no_statement_that_does_not_exist() -> None:
+    assert sorted(set(cited()) - set(conformance.NUMBERS)) == []
+
+
+def test_the_document_names_the_tests_that_there_are() -> None:
+    text = conformance.DOCUMENT.read_text(encoding="utf-8")
+    assert text == conformance.renewed(text, cited()), "run: .venv/bin/python -m tests.docs.conformance"
+
+
+def test_every_statement_has_a_test_or_a_reason() -> None:
+    tests = cited()
+    assert [row.number for row in conformance.rows() if row.number not in tests and not row.remark] == []
+
+
+def test_a_remark_is_of_a_known_kind_and_what_it_points_to_is_tested() -> None:
+    tests = cited()
+    for row in conformance.rows():
+        if not row.remark:
+            continue
+        assert row.remark.startswith(BEGINNINGS), row
+        assert not (row.remark.startswith("Not checked") and row.number in tests), row
+        if row.remark.startswith("As "):
+            named = re.findall(r"[A-H]\d\d|recordio 8\.\d+", re.split(r"[.:](?!\d)", row.remark)[0])
+            assert named, row
+            assert [number for number in named if number not in tests] == [], row
