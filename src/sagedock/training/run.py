@@ -53,7 +53,7 @@ def _run(paths: Paths, environment: Mapping[str, str], stop: StopRequest) -> Non
     job = TrainingJob.read(paths, environment)
     program = script_mode.program(job, environment)
     if program is not None:
-        script_mode.hand_over(program, job, environment)
+        script_mode.hand_over(program, job, paths, environment)
     _refuse_several_hosts(job)
     algorithm = _algorithm(job, environment)
     values = algorithm.hyperparameters.parse(job.hyperparameters)
