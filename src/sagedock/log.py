@@ -26,3 +26,4 @@ def set_up(level: int = logging.INFO) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     logging.captureWarnings(capture=True)
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it reports the making of its font cache

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 LINEAR = "gblinear"
 CUDA_METHODS = ("auto", "hist", "approx", "gpu_hist")
+CELLS_PER_THREAD = 500_000
+"""Below so many cells a second thread costs more in waiting for it than it gains, far more on a busy machine."""
 NOT_OF_THE_MODEL = frozenset(
     {"num_round", "nthread", "verbosity", "early_stopping_rounds", "save_model_on_termination"}
 )
@@ -105,7 +107,7 @@ class _Result:
 
 
 def _boost(values: Values, tables: Mapping[str, Table], context: Context) -> _Result:
-    parameters = _parameters(values, context)
+    parameters = _parameters(values, tables["train"], context)
     matrices = {name: data.matrix(table, parameters["nthread"]) for name, table in tables.items()}
     checkpoints = _checkpoints(values, tables["train"], context)
     boosted = boost(_plan(values, parameters, matrices, context), matrices["train"], matrices, context, checkpoints)
@@ -117,7 +119,7 @@ def _boost(values: Values, tables: Mapping[str, Table], context: Context) -> _Re
 
 
 def _cross_validate(values: Values, tables: Mapping[str, Table], context: Context) -> _Result:
-    parameters = _parameters(values, context)
+    parameters = _parameters(values, tables["train"], context)
     matrices = {name: data.matrix(table, parameters["nthread"]) for name, table in tables.items()}
     everything = data.joined(tables)
     split = CrossValidation(
@@ -142,9 +144,10 @@ def _cross_validate(values: Values, tables: Mapping[str, Table], context: Contex
     return _Result(done.boosters, done.histories, None, name, data.labels(judged), judged.weights, predictions)
 
 
-def _parameters(values: Values, context: Context) -> dict[str, Any]:
-    """XGBoost's parameters, with the threads of this container and the device of this job."""
-    parameters = {"nthread": cpu_count(), **booster_parameters(values)}
+def _parameters(values: Values, table: Table, context: Context) -> dict[str, Any]:
+    """XGBoost's parameters, with the threads that suit the table and this container, and the device of this job."""
+    threads = min(cpu_count(), 1 + table.rows * table.columns // CELLS_PER_THREAD)
+    parameters = {"nthread": threads, **booster_parameters(values)}
     wants_gpu = values.get("tree_method") == "gpu_hist"
     can = values.get("tree_method", "auto") in CUDA_METHODS and values.get("booster") != LINEAR
     if context.device == "gpu" and can and xgboost.build_info()["USE_CUDA"]:
