@@ -43,11 +43,12 @@ def test_a_users_script_trains(either: Engine, tmp_path: Path, spelling: str) ->
 
 
 def test_a_failing_script_fails_the_job(cpu: Engine, tmp_path: Path) -> None:
-    """Contract 2.4: the exit code is not 0 and the failure file quotes the script's error."""
+    """Contract 2.4: the exit code is not 0, the failure file names the script, the log its error."""
     job = _job(tmp_path / "ml", "raise ValueError('no such customer')", "train.py")
     run = cpu.run("train", job.base, hostname="algo-1", network_mode="none")
     assert run.code != 0
-    assert "no such customer" in job.failure
+    assert "train.py" in job.failure
+    assert "no such customer" in run.log
 
 
 def _job(base: Path, script: str, program: str) -> Job:

@@ -1,0 +1,69 @@
+"""The Dockerfiles as text: short, and the same but for what a GPU needs. Needs no Docker."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ALLOWED = re.compile(r"TORCH_SOURCE|NVIDIA_|requirements/[cg]pu\.txt|image\.title=")
+"""What may differ: where torch comes from, the lock, the NVIDIA environment, and the image's own title."""
+
+
+def _lines(variant: str) -> list[str]:
+    return (ROOT / f"Dockerfile.{variant}").read_text().splitlines()
+
+
+def test_the_two_differ_only_where_a_gpu_matters() -> None:
+    """design.md: the same file, and a test says so."""
+    compared = difflib.ndiff(_lines("cpu"), _lines("gpu"))
+    differing = [line for line in compared if line.startswith(("- ", "+ "))]
+    assert [line for line in differing if not ALLOWED.search(line)] == []
+    assert [line for line in differing if line.startswith("+ ARG TORCH_SOURCE=")], "the GPU image takes TORCH_SOURCE"
+
+
+@pytest.mark.parametrize("variant", ["cpu", "gpu"])
+def test_shape(variant: str) -> None:
+    """Issue 2, item 9: under 50 lines, one base for all stages as an argument, exec form, no syntax line to fetch."""
+    lines = _lines(variant)
+    assert len(lines) < 50
+    assert "ARG BASE=debian:bookworm-slim" in lines
+    assert not [line for line in lines if line.startswith("# syntax")]
+    bases = [line.split()[1] for line in lines if line.startswith("FROM ")]
+    assert set(bases) == {"${BASE}", "build"}
+    assert 'ENTRYPOINT ["sagedock"]' in lines
+    assert not [line for line in lines if line.startswith(("VOLUME", "USER"))]
+
+
+def test_code_comes_after_dependencies() -> None:
+    """Issue 2, item 10: a change of code rebuilds seconds, not minutes."""
+    lines = _lines("cpu")
+    installed = next(number for number, line in enumerate(lines) if "pip install" in line)
+    copied = next(number for number, line in enumerate(lines) if line.startswith("COPY src/"))
+    assert installed < copied
+
+
+@pytest.mark.parametrize("lock", ["quickstart", "cpu", "gpu", "dev"])
+def test_locks_hold_no_address(lock: str) -> None:
+    """Every file is hashed, and no line says where this machine got its packages."""
+    text = (ROOT / "requirements" / f"{lock}.txt").read_text()
+    assert "://" not in text
+    names = re.findall(r"^[a-z0-9._-]+==\S+", text, re.MULTILINE)
+    assert len(names) == len(re.findall(r"^\S", text, re.MULTILINE)), "a line that pins nothing"
+    for requirement in re.split(r"\n(?=\S)", text.strip()):
+        assert "--hash=sha256:" in requirement, requirement
+
+
+def test_each_variant_picks_one_xgboost() -> None:
+    """The CPU's library is 18 MB, the GPU's brings CUDA: they install the same package and exclude each other."""
+    for lock, wanted in (
+        ("quickstart", "xgboost-cpu"),
+        ("cpu", "xgboost-cpu"),
+        ("gpu", "xgboost"),
+        ("dev", "xgboost-cpu"),
+    ):
+        text = (ROOT / "requirements" / f"{lock}.txt").read_text()
+        assert re.findall(r"^(xgboost[a-z-]*)==", text, re.MULTILINE) == [wanted]
