@@ -6,6 +6,9 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from sagedock.errors import NotAcceptable
 from sagedock.formats.record_pb2 import Record
@@ -89,3 +92,17 @@ def test_the_numbers_survive_the_text():
 def test_other_types_are_not_written():
     with pytest.raises(NotAcceptable, match="text/csv"):
         encode(SCORES, "image/png")
+
+
+@given(arrays.arrays(np.float32, st.integers(1, 30), elements=st.floats(width=32)))
+def test_csv_scores_are_written_as_python_writes_doubles(scores):
+    """Xgboost 7.4, for every size and sign, NaN and infinity included."""
+    expected = "".join(f"{float(score)!r}\n" for score in scores)
+    assert encode(Predictions({"score": scores}), "text/csv").decode() == expected
+
+
+@given(st.lists(st.floats(min_value=np.float32(1e-4), max_value=1.0, width=32), min_size=1))
+def test_csv_probabilities_are_written_as_python_writes_doubles(scores):
+    """Xgboost 7.4."""
+    expected = "".join(f"{score!r}\n" for score in scores)
+    assert encode(Predictions({"score": np.array(scores, dtype=np.float32)}), "text/csv").decode() == expected

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 
 from sagedock.errors import NotAcceptable
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES, RECORDIO
@@ -53,8 +54,16 @@ def _plain_csv(predictions: Predictions) -> bytes:
     if not predictions.rows:
         return b""
     if len(columns) == 1 and not isinstance(columns[0][0], list):
-        return ("\n".join(map(repr, columns[0])) + "\n").encode()
+        return _one_column(columns[0])
     return "".join(f"{','.join(map(repr, _flat(row)))}\n" for row in zip(*columns, strict=True)).encode()
+
+
+def _one_column(values: list[Any]) -> bytes:
+    """orjson writes a double as `repr` does, but for NaN and for the sizes at which `repr` turns to an exponent."""
+    sizes = np.abs(values)
+    if ((sizes >= 1e-4) & (sizes < 1e16)).all():
+        return orjson.dumps(values)[1:-1].replace(b",", b"\n") + b"\n"
+    return ("\n".join(map(repr, values)) + "\n").encode()
 
 
 def _flat(row: Sequence[Any]) -> list[Any]:
