@@ -229,7 +229,13 @@ def test_what_is_no_http_is_answered_as_json(served: Server, raw: bytes, status:
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/invocations", 405), ("PUT", "/ping", 405), ("GET", "/nowhere", 404), ("POST", "/models", 404)],
+    [
+        ("GET", "/invocations", 405),
+        ("OPTIONS", "/invocations", 405),
+        ("PUT", "/ping", 405),
+        ("GET", "/nowhere", 404),
+        ("POST", "/models", 404),
+    ],
 )
 def test_unknown_routes_are_json(served: Server, method: str, path: str, status: int) -> None:
     """contract D12, F17"""

@@ -33,11 +33,11 @@ def create_app(endpoint: Endpoint, settings: HostingSettings) -> Flask:
     def ping() -> Response:
         return _response(Answer(HTTPStatus.OK if endpoint.ready else HTTPStatus.SERVICE_UNAVAILABLE))
 
-    @app.get("/execution-parameters")
+    @app.get("/execution-parameters", provide_automatic_options=False)
     def execution_parameters() -> Response:
         return _response(Answer(HTTPStatus.OK, parameters, errors.JSON))
 
-    @app.post("/invocations")
+    @app.post("/invocations", provide_automatic_options=False)
     def invocations() -> Response:
         body = read_body(request.environ, settings.max_payload_bytes)
         return _response(endpoint.invoke(body, request.headers.get("Content-Type"), request.headers.get("Accept")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -17,17 +18,22 @@ from types import FrameType
 from typing import Any
 
 from gunicorn.http import errors as protocol
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from sagedock.serving import errors
+from sagedock.serving.connection import Connection
 
-PEEK_BYTES = 64
+PEEK_BYTES = 4096
 QUICK = re.compile(rb"(?:(?:GET|HEAD|POST) /ping|GET /execution-parameters)[ ?/]")
-"""Requests that need no model: they have threads of their own."""
+"""Requests that need no model: they have threads of their own, once their last header is there."""
+WITH_BODY = re.compile(rb"\r\n(?:content-length:[ \t]*0*[1-9]|transfer-encoding:)", re.IGNORECASE)
 QUICK_THREADS = 2
 ACCEPTS_AT_ONCE = 64
 COURTESY_SECONDS = 0.001
 """How long a busy worker leaves a new connection to its siblings before it takes it."""
+LINGER_SECONDS = 2.0
+"""How long a client has to close its side after its last answer."""
+PIECE = 65536
 
 STATUSES: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (protocol.LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG),
@@ -85,8 +91,24 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 client, address = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
+            except OSError as error:
+                if error.errno not in {errno.EMFILE, errno.ENFILE}:
+                    raise
+                if not self._make_room():
+                    time.sleep(COURTESY_SECONDS)
+                return
             self.nr_conns += 1
-            self._await_request(TConn(self.cfg, client, address, listener.getsockname()))
+            self._await_request(Connection(self.cfg, client, address, listener.getsockname(), self.linger))
+            if self.nr_conns >= self.worker_connections:
+                self._make_room()
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle for longest; False when none is."""
+        if not self.keepalived_conns:
+            return False
+        self.keepalived_conns[0].timeout = time.monotonic()
+        self.murder_keepalived()
+        return True
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """A worker that stops first takes every connection the kernel has accepted on its behalf."""
@@ -103,13 +125,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.alive = False
         return bool(self.alive)
 
-    def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
+    def on_client_socket_readable(self, conn: Connection, client: socket.socket) -> None:
         """The first bytes of a request have come, or the client has gone."""
         self.poller.unregister(client)
         self.keepalived_conns.remove(conn)
         self._dispatch(conn)
 
-    def _dispatch(self, conn: TConn) -> None:
+    def _dispatch(self, conn: Connection) -> None:
         try:
             start = conn.sock.recv(PEEK_BYTES, socket.MSG_PEEK)
         except BlockingIOError:
@@ -122,16 +144,43 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.close()
             return
         conn.data_ready = True
-        quick = QUICK.match(start) is not None
+        quick = _is_quick(start)
         self.busy += not quick
         future = (self.quick_pool if quick else self.tpool).submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self._finish, conn, done, quick))
 
-    def _finish(self, conn: TConn, done: Any, quick: bool) -> None:
+    def linger(self, conn: Connection) -> None:
+        """Half-close, and wait on the poller for the client's side: a client that still sends would lose its answer."""
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.sock.setblocking(False)
+        except OSError:
+            conn.close()
+            return
+        self.nr_conns += 1
+        conn.timeout = time.monotonic() + LINGER_SECONDS
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def on_pending_socket_readable(self, conn: Connection, client: socket.socket) -> None:
+        """What a client sends after its last answer is dropped, until it closes."""
+        try:
+            if client.recv(PIECE):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self.poller.unregister(client)
+        self.pending_conns.remove(conn)
+        self.nr_conns -= 1
+        conn.close()
+
+    def _finish(self, conn: Connection, done: Any, quick: bool) -> None:
         self.busy -= not quick
         self.finish_request(conn, done)
 
-    def _await_request(self, conn: TConn) -> None:
+    def _await_request(self, conn: Connection) -> None:
         """Watch a connection that has sent nothing yet; it is closed like one that is kept alive."""
         conn.set_timeout()
         if not self.alive:
@@ -139,7 +188,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.keepalived_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
 
-    def handle_request(self, req: Any, conn: TConn) -> bool:
+    def handle_request(self, req: Any, conn: Connection) -> bool:
         """Do not invite a body that will be refused: a client that waits for 100 Continue hears 413 instead."""
         length = next((value for name, value in req.headers if name == "CONTENT-LENGTH"), "0")
         if req._expected_100_continue and int(length) > self.app.settings.max_payload_bytes:
@@ -164,3 +213,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             client.sendall(head.encode("latin-1") + body)
         except OSError:
             self.log.debug("the client had gone before it could be told of %s", status)
+
+
+def _is_quick(start: bytes) -> bool:
+    """Whether the request that begins with `start` is answered from here on without waiting for its client."""
+    head, complete, _ = start.partition(b"\r\n\r\n")
+    return bool(complete and QUICK.match(head) and not WITH_BODY.search(head))
