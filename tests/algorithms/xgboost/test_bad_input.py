@@ -160,3 +160,48 @@ def test_infinite_labels_are_refused(make_job) -> None:
     job.add_channel("train", {"t.csv": "1,2\ninf,3\n"}, ContentType="text/csv")
     assert job.run() == 1
     assert "inf" in job.failure
+
+
+QUERIES = "1 qid:1 0:1\n0 qid:1 0:2\n1 qid:2 0:3\n0 qid:2 0:1\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "content", "text"),
+    [
+        (
+            {"objective": "rank:ndcg"},
+            "1 qid:2 0:1\n0 qid:1 0:2\n",
+            "qid 1 in row 2 of the train channel comes after qid 2",
+        ),
+        ({"objective": "rank:ndcg"}, "1:2 qid:1 0:1\n0:1 qid:1 0:2\n", "both qid and weights"),
+        (
+            {"objective": "rank:ndcg"},
+            "32 qid:1 0:1\n0 qid:1 0:2\n",
+            "with objective rank:ndcg a label must be an integer in",
+        ),
+        (
+            {"objective": "rank:pairwise"},
+            "0.5 qid:1 0:1\n0 qid:1 0:2\n",
+            "with metric ndcg@32 a label must be an integer",
+        ),
+        ({"objective": "rank:ndcg", "_kfold": "2"}, QUERIES, "leave _kfold out"),
+        (
+            {"objective": "count:poisson", "eval_metric": "map@2"},
+            "3 0:1\n0 0:2\n",
+            "with metric map@2 a label must be 0 or 1",
+        ),
+        ({"cost_matrix": "[[0,1],[5,1]]"}, "0.9 0:1\n0 0:2\n", "with cost_matrix a label must be 0 or 1"),
+        ({}, "1:0 0:1\n0:0 0:2\n", "every weight of the train channel is 0"),
+        ({}, "1 2000000000:1\n0 0:2\n", "has 2000000001 feature columns, as its highest index says"),
+    ],
+)
+def test_what_xgboost_would_refuse_in_its_own_words_is_refused_in_ours(
+    make_job, given: dict[str, str], content: str, text: str
+) -> None:
+    """Section 6.9: an error that the user can repair is a UserError; an index like an identifier is no memory fault."""
+    job = make_job(**given)
+    for channel in ("train", "validation"):
+        job.add_channel(channel, {"data": content}, ContentType="text/libsvm")
+    assert job.run() == 1
+    assert job.failure.startswith("UserError: ")
+    assert text in job.failure

@@ -427,11 +427,14 @@ def test_base_score_has_to_suit_the_objective(objective, text):
 
 
 @pytest.mark.parametrize("exact", [{"tree_method": "exact"}, {"updater": "grow_colmaker,prune"}])
-@pytest.mark.parametrize("setting", [{"max_depth": "0"}, {"colsample_bynode": "0.5"}])
+@pytest.mark.parametrize(
+    "setting",
+    [{"max_depth": "0"}, {"colsample_bynode": "0.5"}, {"sampling_method": "gradient_based", "subsample": "0.5"}],
+)
 def test_what_the_exact_method_cannot_do_is_refused(exact, setting):
     """XGBoost 3.2 fails on these pairs, found by trying all pairs of accepted values."""
     assert "cannot be used with tree_method exact" in mistake(**exact, **setting)
-    with pytest.raises(xgboost.core.XGBoostError, match="exact tree method"):
+    with pytest.raises(xgboost.core.XGBoostError, match=r"exact tree method|Only uniform sampling"):
         xgboost.train({**exact, **setting}, matrix_for("reg:squarederror"), 1)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 
+from sagedock.algorithms.xgboost.metrics import default_metric, requested_metrics
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.hyperparameters import Values
 from sagedock.errors import UserError
@@ -25,6 +26,9 @@ DEFAULT_CONTENT_TYPE = "text/libsvm"
 
 DATA_CHANNELS = ("train", "validation")
 NAMES_CHANNEL = "feature-names"
+
+WIDEST = 1 << 26
+"""Columns: XGBoost keeps some 400 bytes of each, and an identifier taken for an index would end the job unexplained."""
 
 Labels = NDArray[np.float32]
 
@@ -41,7 +45,9 @@ _UNIT = LabelRule("in [0, 1]", lambda labels: (labels >= 0) & (labels <= 1))
 _BINARY = LabelRule("0 or 1", lambda labels: (labels == 0) | (labels == 1))
 _NOT_NEGATIVE = LabelRule(">= 0", lambda labels: labels >= 0)
 _POSITIVE = LabelRule("> 0", lambda labels: labels > 0)
-_GRADE = LabelRule("an integer >= 0", lambda labels: (labels >= 0) & (labels == np.floor(labels)))
+_GRADE = LabelRule(
+    "an integer in [0, 31]", lambda labels: (labels >= 0) & (labels <= 31) & (labels == np.floor(labels))
+)
 _RULES: Mapping[str, LabelRule] = {
     "binary:logistic": _UNIT,
     "reg:logistic": _UNIT,
@@ -99,23 +105,44 @@ def feature_names(channels: Mapping[str, Channel], train: Table) -> list[str]:
 
 
 def joined(tables: Mapping[str, Table]) -> Table:
-    """The rows of all tables under one another, for cross-validation."""
+    """The rows of all tables under one another, for cross-validation; without weights a row weighs 1.
+
+    Raises UserError for rows that belong to queries.
+    """
     parts = list(tables.values())
+    if any(part.groups is not None for part in parts):
+        raise UserError("_kfold parts the rows of a query (qid) from one another: leave _kfold out", field="_kfold")
     if len(parts) == 1:
         return parts[0]
+    if len({part.is_sparse for part in parts}) > 1:
+        parts = [_thinned(part) for part in parts]
     blocks = [part.features for part in parts]
+    weighted = any(part.weights is not None for part in parts)
+    weights = [np.ones(part.rows, np.float32) if part.weights is None else part.weights for part in parts]
     return Table(
         features=csr_matrix(vstack(blocks)) if parts[0].is_sparse else np.vstack(blocks),
         labels=np.concatenate([part.labels for part in parts]),
-        weights=None if parts[0].weights is None else np.concatenate([part.weights for part in parts]),
-        groups=None if parts[0].groups is None else np.concatenate([part.groups for part in parts]),
+        weights=np.concatenate(weights) if weighted else None,
     )
+
+
+def _thinned(table: Table) -> Table:
+    """A dense table as a sparse one, its missing values absent and its zeros stored."""
+    if table.is_sparse:
+        return table
+    dense = np.asarray(table.features)
+    rows, columns = np.nonzero(~np.isnan(dense))
+    starts = np.searchsorted(rows, np.arange(table.rows + 1))
+    return replace(table, features=csr_matrix((dense[rows, columns], columns, starts), shape=dense.shape))
 
 
 def labels(table: Table) -> Labels:
     """The table's (rows,) labels, which `read` has made sure of."""
     if table.labels is None:
-        raise UserError("the records have no labels: put the label first in each record", field="label")
+        raise UserError(
+            "the records have no labels: put the label first in each record, and say so (text/csv; label_size=1)",
+            field="label",
+        )
     return table.labels
 
 
@@ -142,21 +169,57 @@ def _same_columns(tables: dict[str, Table]) -> None:
 def _check(table: Table, channel: str, values: Values) -> None:
     if table.columns == 0:
         raise UserError(f"the {channel} channel has labels but no feature columns", field=channel)
-    rule = _rule(values)
-    given = labels(table)
-    _refuse_first(
-        ~np.isfinite(given) | ~rule.holds(given),
-        given,
-        f"label {{value:g}} in row {{row}} of the {channel} channel is out of range: with objective "
-        f"{values['objective']} a label must be {rule.range} ({{wrong}} of {table.rows} rows are wrong)",
-    )
-    if table.weights is not None:
-        _refuse_first(
-            ~(np.isfinite(table.weights) & (table.weights >= 0)),
-            table.weights,
-            f"weight {{value:g}} in row {{row}} of the {channel} channel must be a number >= 0",
+    if table.columns > WIDEST:
+        raise UserError(
+            f"the {channel} channel has {table.columns} feature columns, as its highest index says, and at most "
+            f"{WIDEST} can be trained on: number the features without gaps",
+            field=channel,
         )
+    given = labels(table)
+    for rule, reason in _rules(values):
+        _refuse_first(
+            ~np.isfinite(given) | ~rule.holds(given),
+            given,
+            f"label {{value:g}} in row {{row}} of the {channel} channel is out of range: with {reason} a label must be "
+            f"{rule.range} ({{wrong}} of {table.rows} rows are wrong)",
+        )
+    _check_weights(table, channel)
+    _check_groups(table, channel)
     _check_constraints(table, values)
+
+
+def _check_weights(table: Table, channel: str) -> None:
+    if table.weights is None:
+        return
+    if table.groups is not None:
+        raise UserError(
+            f"the {channel} channel has both qid and weights, and XGBoost weighs whole queries only: leave one out",
+            field=channel,
+        )
+    _refuse_first(
+        ~(np.isfinite(table.weights) & (table.weights >= 0)),
+        table.weights,
+        f"weight {{value:g}} in row {{row}} of the {channel} channel must be a number >= 0",
+    )
+    if not table.weights.any():
+        raise UserError(
+            f"every weight of the {channel} channel is 0: give some records a weight above 0", field=channel
+        )
+
+
+def _check_groups(table: Table, channel: str) -> None:
+    if table.groups is None:
+        return
+    falls = np.flatnonzero(np.diff(table.groups) < 0)
+    if len(falls):
+        row = int(falls[0]) + 1
+        before, after = table.groups[row - 1 : row + 1]
+        raise UserError(
+            f"qid {after} in row {row + 1} of the {channel} channel comes after qid {before}: sort the records by qid, "
+            "over all files in the order of their names",
+            field="qid",
+            row=row + 1,
+        )
 
 
 def _refuse_first(wrong: NDArray[np.bool_], given: Labels, message: str) -> None:
@@ -181,6 +244,20 @@ def _check_constraints(table: Table, values: Values) -> None:
             "which count from 0",
             field="interaction_constraints",
         )
+
+
+def _rules(values: Values) -> Iterator[tuple[LabelRule, str]]:
+    """What the labels must be, and on whose account: the objective, the metrics, the cost matrix."""
+    objective = values["objective"]
+    yield _rule(values), f"objective {objective}"
+    native, _ = requested_metrics(values)
+    for metric in native or [default_metric(values)]:
+        if metric.startswith("ndcg"):
+            yield _GRADE, f"metric {metric}"
+        elif metric.startswith("map@") or metric == "map":
+            yield _BINARY, f"metric {metric}"
+    if "cost_matrix" in values:
+        yield _BINARY, "cost_matrix"
 
 
 def _rule(values: Values) -> LabelRule:

@@ -85,6 +85,8 @@ def _exact(values: Values) -> Iterable[str]:
         yield "Hyperparameter max_depth: 0, no limit, cannot be used with tree_method exact; use hist or approx"
     if values.get("colsample_bynode", 1) < 1:
         yield "Hyperparameter colsample_bynode: less than 1 cannot be used with tree_method exact; use hist or approx"
+    if values.get("sampling_method") == "gradient_based" and values.get("subsample", 1) < 1:
+        yield "Hyperparameter sampling_method: gradient_based cannot be used with tree_method exact; use hist or approx"
 
 
 def _monotone_constraints(values: Values) -> Iterable[str]:
@@ -136,7 +138,9 @@ RULES = (
     Rule(("objective",), _survival),
     Rule(("eval_metric", "objective", "num_class", "tweedie_variance_power", "_tuning_objective_metric"), _metrics),
     Rule(("base_score", "objective"), _base_score),
-    Rule(("max_depth", "colsample_bynode", "tree_method", "updater", "booster"), _exact),
+    Rule(
+        ("max_depth", "colsample_bynode", "sampling_method", "subsample", "tree_method", "updater", "booster"), _exact
+    ),
     Rule(("monotone_constraints", "tree_method"), _monotone_constraints),
     Rule(("interaction_constraints", "tree_method"), _interaction_constraints),
     Rule(("process_type", "updater"), _process_type),
