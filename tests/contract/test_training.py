@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from sagedock import algorithms
+from sagedock.contracts import failure
 from sagedock.contracts.paths import Paths
 from sagedock.contracts.training import TrainingJob
 from tests.platform import PATIENCE_SECONDS, Job
@@ -300,6 +301,30 @@ def test_bad_data_leaves_cause_and_remedy_first(make_job, sample) -> None:
     assert "Traceback" not in job.failure
     assert "UserError: " in done.stderr
     assert list(job.model.iterdir()) == []
+
+
+def test_a_library_s_stack_trace_stays_in_the_log() -> None:
+    """C03: of an error that is not ours the first line is told."""
+    told = failure.reason(ValueError("Check failed: order\nStack trace:\n  [bt] (0) libxgboost.so(+0x11031e)"))
+    assert told == "AlgorithmError: unexpected ValueError: Check failed: order; see the log for where it happened"
+
+
+def test_a_failure_file_that_cannot_be_removed_is_named(make_job) -> None:
+    """C04's counterpart: something else stands where the failure file belongs."""
+    job = make_job()
+    (job.base / "output" / "failure").mkdir(parents=True)
+    done = job.process()
+    assert done.returncode == 1
+    assert f"PlatformError: cannot write {job.base / 'output' / 'failure'}: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_content_type_that_is_none_names_its_channel(make_job, sample) -> None:
+    """B12: what does not parse as a media type."""
+    for given in ("garbage", 5):
+        job = make_job().add_channel("train", sample.channels["train"], ContentType=given)
+        assert job.run() == 1
+        assert job.failure.startswith(f"UserError: channel 'train': ContentType '{given}' is not a media type")
 
 
 def test_the_failure_file_of_an_earlier_attempt_goes(make_job, algorithm, sample) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from sagedock.contracts.files import make_directory, write_text
+from sagedock.contracts.files import explain, make_directory, write_text
 from sagedock.contracts.paths import Paths
 from sagedock.errors import SagedockError, Stopped
 
@@ -20,14 +20,17 @@ def reason(error: BaseException) -> str:
     kind = type(error).__name__ if ours else "AlgorithmError"
     text = str(error) or type(error).__name__
     if not ours:
-        text = f"unexpected {type(error).__name__}: {text}; see the log for where it happened"
+        text = f"unexpected {type(error).__name__}: {text.splitlines()[0]}; see the log for where it happened"
     whole = f"{kind}: {text}".strip()
     return whole if len(whole) <= LIMIT else whole[: LIMIT - 1] + "…"
 
 
 def clear(paths: Paths) -> None:
-    """Remove the failure file of an earlier attempt, if there is one."""
-    paths.failure.unlink(missing_ok=True)
+    """Remove the failure file of an earlier attempt, if there is one; raises PlatformError when that is refused."""
+    try:
+        paths.failure.unlink(missing_ok=True)
+    except OSError as error:
+        raise explain(error, paths.failure) from error
 
 
 def write(paths: Paths, error: BaseException) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sagedock import __version__
-from sagedock.contracts.files import write_text
+from sagedock.contracts.files import explain, write_text
 from sagedock.errors import ModelError
 
 NAME = "manifest.json"
@@ -60,6 +60,14 @@ def sha256(file: Path) -> str:
 def write(directory: Path, manifest: Manifest) -> None:
     """Write manifest.json into `directory`, whole or not at all."""
     write_text(directory / NAME, json.dumps(asdict(manifest), indent=2, sort_keys=True) + "\n")
+
+
+def remove(directory: Path) -> None:
+    """Remove an earlier job's manifest, before artefacts that it does not describe take the place of its own."""
+    try:
+        (directory / NAME).unlink(missing_ok=True)
+    except OSError as error:
+        raise explain(error, directory / NAME) from error
 
 
 def read(directory: Path) -> Manifest | None:

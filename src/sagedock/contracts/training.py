@@ -30,7 +30,7 @@ class TrainingJob:
     hosts: Sequence[str]
     current_host: str
     checkpoints: Path | None
-    """The checkpoint directory when it exists, which is how SageMaker says that checkpointing is on."""
+    """The directory that checkpointconfig.json names, else the usual one if it exists; None when checkpointing is off."""
 
     @classmethod
     def read(cls, paths: Paths, environment: Mapping[str, str]) -> TrainingJob:
@@ -105,7 +105,7 @@ def _channel(name: str, facts: object, data: Path) -> Channel:
     return Channel(
         name=name,
         path=data / name,
-        content_type=facts.get("ContentType") or None,
+        content_type=str(facts.get("ContentType") or "") or None,
         input_mode=INPUT_MODES[mode.lower()],  # type: ignore[arg-type]
         record_wrapper="RecordIO" if wrapped else "None",
     )
@@ -113,8 +113,9 @@ def _channel(name: str, facts: object, data: Path) -> Channel:
 
 def _checkpoints(paths: Paths) -> Path | None:
     configured = _object(paths.config / "checkpointconfig.json").get("LocalPath")
-    directory = Path(configured) if configured else paths.checkpoints
-    return directory if directory.is_dir() else None
+    if configured:
+        return Path(configured)
+    return paths.checkpoints if paths.checkpoints.is_dir() else None
 
 
 def _object(file: Path) -> dict[str, Any]:

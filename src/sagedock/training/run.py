@@ -15,7 +15,7 @@ from sagedock.contracts.files import make_directory, write_text
 from sagedock.contracts.hyperparameters import Values
 from sagedock.contracts.paths import Paths
 from sagedock.contracts.training import ALGORITHM_HYPERPARAMETER, ALGORITHM_VARIABLE, TrainingJob, checked_channels
-from sagedock.errors import SagedockError, Stopped, UserError
+from sagedock.errors import SagedockError, Stopped, UnsupportedMediaType, UserError
 from sagedock.formats.media_types import parse_media_type
 from sagedock.reports import page
 from sagedock.training import script_mode
@@ -101,7 +101,7 @@ def _check_content_types(channels: Mapping[str, Channel], algorithm: Algorithm) 
         if channel is None:
             continue
         read = specification.content_types if channel.input_mode == "File" else specification.pipe_content_types
-        given = parse_media_type(channel.content_type or specification.content_types[0]).essence
+        given = _essence(channel, specification.content_types[0])
         if given not in read:
             raise UserError(
                 f"Channel configuration for {channel.name!r} channel is not supported: content type {given} in "
@@ -110,7 +110,15 @@ def _check_content_types(channels: Mapping[str, Channel], algorithm: Algorithm) 
             )
 
 
+def _essence(channel: Channel, default: str) -> str:
+    try:
+        return parse_media_type(channel.content_type or default).essence
+    except UnsupportedMediaType as error:
+        raise UserError(f"channel {channel.name!r}: ContentType {error}", field=channel.name) from error
+
+
 def _save(algorithm: Algorithm, values: Values, trained: Trained, paths: Paths) -> None:
+    manifest.remove(paths.model)
     names = trained.model.save(paths.model)
     manifest.write(
         paths.model,

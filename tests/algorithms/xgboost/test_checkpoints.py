@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import xgboost
 
+from tests.algorithms.xgboost import data
 from tests.platform import PATIENCE_SECONDS, Job, wait_until
 
 RANDOM = {"subsample": "0.7", "colsample_bytree": "0.6", "colsample_bynode": "0.8", "colsample_bylevel": "0.9"}
@@ -107,6 +108,62 @@ def test_a_checkpoint_of_another_job_is_refused_by_name(make_job) -> None:
     assert "empty checkpoint directory" in job.failure
 
 
+def test_a_checkpoint_of_another_validation_channel_is_refused(make_job) -> None:
+    """The metrics that travel with a checkpoint are those of its own channels."""
+    job = make_job(validation=False)
+    job.checkpoints.mkdir()
+    assert job.run() == 0
+    job.add_channel("validation", {"v.csv": data.csv(*held_out())}, ContentType="text/csv")
+    assert job.run() == 1
+    assert "validation rows (None, now 100)" in job.failure
+
+
+def held_out():
+    features = data.numbers(100, seed=7)
+    return data.binary_labels(features), features
+
+
+def test_checkpoints_beyond_num_round_are_passed_over(make_job, caplog) -> None:
+    """Statement 37: the job ends with num_round trees, also when an earlier one went further."""
+    job, whole = make_job(num_round="9"), make_job("whole", num_round="6")
+    job.checkpoints.mkdir()
+    assert job.run() == whole.run() == 0
+    job.write_config("hyperparameters", {**job.hyperparameters, "num_round": "6"})
+    assert job.run() == 0
+    assert "xgboost-checkpoint.8 is of 9 rounds, and num_round is 6" in caplog.text
+    assert (job.model / "xgboost-model").read_bytes() == (whole.model / "xgboost-model").read_bytes()
+
+
+def test_a_cost_matrix_does_not_stand_in_the_way_of_resuming(make_job, caplog) -> None:
+    """It chooses the cut-off after the last round, and no tree depends on it."""
+    caplog.set_level("INFO")
+    job = make_job(num_round="4")
+    job.checkpoints.mkdir()
+    assert job.run() == 0
+    job.write_config("hyperparameters", {**job.hyperparameters, "cost_matrix": "[[0,100],[500,100]]"})
+    assert job.run() == 0
+    assert "Resuming from iteration 4" in caplog.text
+    assert "decision" in job.manifest()["model"]
+
+
+def test_an_earlier_manifest_does_not_vouch_for_a_killed_jobs_model(make_job) -> None:
+    """save_model_on_termination replaces the model each round: without a manifest it is one that can be loaded."""
+    job = make_job(save_model_on_termination="true")
+    assert job.run() == 0
+    job.write_config("hyperparameters", {**job.hyperparameters, "num_round": "100000"})
+    with job.start() as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("[5]"):
+                break
+        process.kill()
+        process.communicate(timeout=PATIENCE_SECONDS)
+    assert not (job.model / "manifest.json").exists()
+    model = xgboost.Booster()
+    model.load_model(bytearray((job.model / "xgboost-model").read_bytes()))
+    assert model.num_boosted_rounds() >= 5
+
+
 def test_early_stopping_survives_a_restart(make_job) -> None:
     """The history travels with the checkpoint, so the best round is the same."""
     given = {"eta": "0.9", "eval_metric": "logloss", "early_stopping_rounds": "6"}
@@ -141,9 +198,8 @@ def test_without_a_checkpoint_directory_none_is_made(make_job) -> None:
 
 
 def test_checkpointconfig_names_the_directory(make_job, tmp_path: Path) -> None:
-    """Contract C13: LocalPath of checkpointconfig.json."""
+    """Contract C13: LocalPath of checkpointconfig.json, made when it is not there yet."""
     job = make_job()
-    (tmp_path / "state").mkdir()
     job.write_config("checkpointconfig", {"LocalPath": str(tmp_path / "state")})
     assert job.run() == 0
     assert (tmp_path / "state" / "xgboost-checkpoint.4").exists()

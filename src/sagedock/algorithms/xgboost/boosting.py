@@ -120,7 +120,7 @@ def _boost(
 def _begin(
     plan: Plan, cache: list[xgboost.DMatrix], checkpoints: Checkpoints | None
 ) -> tuple[xgboost.Booster, History, int]:
-    found = checkpoints.latest() if checkpoints is not None else None
+    found = checkpoints.latest(plan.rounds) if checkpoints is not None else None
     if found is None:
         return xgboost.Booster(dict(plan.parameters), cache), {}, 0
     content, state, number = found

@@ -44,16 +44,19 @@ class Checkpoints:
     job: Mapping[str, Any]
     _ours: list[Path] = field(default_factory=list, init=False)
 
-    def latest(self) -> tuple[bytes, State, int] | None:
+    def latest(self, rounds: int) -> tuple[bytes, State, int] | None:
         """The newest whole checkpoint: the booster, its state, and the round it was written after; None without one.
 
-        A damaged file is passed over with a warning. Raises UserError when the checkpoint belongs to a job with other
-        hyperparameters or other data.
+        A damaged file, and one of more than `rounds` rounds, is passed over with a warning. Raises UserError when the
+        checkpoint belongs to a job with other hyperparameters or with other numbers of rows or columns.
         """
         found = sorted(
             ((int(match[1]), file) for file in self._files() if (match := _NAME.fullmatch(file.name))), reverse=True
         )
         for number, file in found:
+            if number >= rounds:
+                log.warning("checkpoint %s is of %d rounds, and num_round is %d: passed over", file, number + 1, rounds)
+                continue
             content = _unsealed(file)
             if content is None:
                 log.warning("checkpoint %s is damaged: trying the one before", file)

@@ -27,6 +27,7 @@ from sagedock.contracts.channels import Channel
 from sagedock.contracts.files import write_bytes
 from sagedock.contracts.hyperparameters import Values
 from sagedock.contracts.machine import cpu_count
+from sagedock.contracts.manifest import remove as remove_manifest
 from sagedock.contracts.manifest import versions_of
 from sagedock.errors import UserError
 from sagedock.formats.table import Floats, Table
@@ -38,7 +39,7 @@ CUDA_METHODS = ("auto", "hist", "approx", "gpu_hist")
 CELLS_PER_THREAD = 500_000
 """Below so many cells a second thread costs more in waiting for it than it gains, far more on a busy machine."""
 NOT_OF_THE_MODEL = frozenset(
-    {"num_round", "nthread", "verbosity", "early_stopping_rounds", "save_model_on_termination"}
+    {"num_round", "nthread", "verbosity", "early_stopping_rounds", "save_model_on_termination", "cost_matrix"}
 )
 """Hyperparameters in which a job may differ from the one whose checkpoint it resumes."""
 
@@ -81,12 +82,14 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
         timings=timings,
     )
     metrics = report.metrics(evaluation)
-    model = _model(boosted, names, matrix, cut_off)
+    model = _model(boosted, names if data.NAMES_CHANNEL in channels else (), matrix, cut_off)
     return Trained(model, metrics, report.figures(evaluation, metrics))
 
 
 def _model(boosted: _Result, names: Sequence[str], matrix: CostMatrix | None, cut_off: CutOff | None) -> XGBoostModel:
-    facts: dict[str, Any] = {"feature_names": list(names), "best_round": boosted.best_round}
+    facts: dict[str, Any] = {"best_round": boosted.best_round}
+    if names:
+        facts["feature_names"] = list(names)
     if matrix is None or cut_off is None:
         return XGBoostModel.of(boosted.boosters, facts=facts)
     facts["decision"] = {"cut_off": cut_off.value, "cost_matrix": matrix.rows(), "chosen_on": boosted.dataset}
@@ -109,7 +112,7 @@ class _Result:
 def _boost(values: Values, tables: Mapping[str, Table], context: Context) -> _Result:
     parameters = _parameters(values, tables["train"], context)
     matrices = {name: data.matrix(table, parameters["nthread"]) for name, table in tables.items()}
-    checkpoints = _checkpoints(values, tables["train"], context)
+    checkpoints = _checkpoints(values, tables, context)
     boosted = boost(_plan(values, parameters, matrices, context), matrices["train"], matrices, context, checkpoints)
     name, last = list(tables.items())[-1]
     predictions = boosted.booster.predict(matrices[name])
@@ -134,7 +137,7 @@ def _cross_validate(values: Values, tables: Mapping[str, Table], context: Contex
         data.matrix(everything, parameters["nthread"]),
         matrices,
         context,
-        _checkpoints(values, everything, context),
+        _checkpoints(values, tables, context),
     )
     if done.predictions is not None:
         name, judged, predictions = "cross-validation", everything, done.predictions
@@ -174,6 +177,7 @@ def _plan(
 
 
 def _save(context: Context, booster: xgboost.Booster) -> None:
+    remove_manifest(context.model_directory)
     write_bytes(context.model_directory / ARTEFACT, bytes(booster.save_raw("ubj")))
 
 
@@ -190,11 +194,12 @@ def _early_stopping(values: Values, validated: bool) -> EarlyStopping | None:
     return EarlyStopping(metric, patience, maximise=direction(metric) == "Maximize")
 
 
-def _checkpoints(values: Values, train: Table, context: Context) -> Checkpoints | None:
+def _checkpoints(values: Values, tables: Mapping[str, Table], context: Context) -> Checkpoints | None:
     if context.checkpoints is None:
         return None
     asked = {name: text for name, text in values.given.items() if name not in NOT_OF_THE_MODEL}
-    return Checkpoints(context.checkpoints, {**asked, "feature columns": train.columns, "rows": train.rows})
+    rows = {f"{name} rows": table.rows for name, table in tables.items()}
+    return Checkpoints(context.checkpoints, {**asked, "feature columns": tables["train"].columns, **rows})
 
 
 def _cost_matrix(values: Values, tables: Mapping[str, Table]) -> CostMatrix | None:
