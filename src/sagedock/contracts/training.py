@@ -30,7 +30,7 @@ class TrainingJob:
     hosts: Sequence[str]
     current_host: str
     checkpoints: Path | None
-    """The directory that checkpointconfig.json names, else the usual one if it exists; None when checkpointing is off."""
+    """What checkpointconfig.json names, else the usual directory if there is one; None when checkpointing is off."""
 
     @classmethod
     def read(cls, paths: Paths, environment: Mapping[str, str]) -> TrainingJob:
