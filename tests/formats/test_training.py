@@ -1,5 +1,6 @@
 """Training data: xgboost 19, 23 to 27 and 63, 8.12; issue 2, "what bad input gets"."""
 
+import gzip
 import io
 import os
 import subprocess
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from sagedock.contracts.channels import Source
+from sagedock.contracts.channels import Channel, Source
 from sagedock.errors import UnsupportedMediaType, UserError
 from sagedock.formats import blocks, csv_files, libsvm_files
 from sagedock.formats.media_types import parse_media_type
@@ -363,7 +364,7 @@ MEASURE = """
 import sys
 from pathlib import Path
 import pyarrow.csv
-from sagedock.contracts.channels import Source
+from sagedock.contracts.channels import Channel, Source
 from sagedock.formats.media_types import parse_media_type
 from sagedock.formats.training import read_table
 
@@ -384,3 +385,45 @@ def test_reading_csv_takes_less_than_two_and_a_half_times_the_matrix(tmp_path):
     path.write_bytes("".join(",".join(map(repr, row)) + "\n" for row in rows).encode() * 400)
     done = subprocess.run([sys.executable, "-c", MEASURE, path], capture_output=True, text=True, check=True)
     assert 1 < float(done.stdout) < 2.5
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (gzip.compress(b"1,2\n0,3\n"), "no text in UTF-8: decompress the file"),
+        ("1,2\n0,3\n".encode("utf-16"), "save it again as CSV in UTF-8"),
+        (b"0;1,5;2,5\n1;2,5;3,5\n", "write decimals with a point"),
+        (b"1,2\r0,3\r", "not with CR alone"),
+        (b"1,2\n0,inf\n", "leave it out if it is missing$"),
+        (b"1,2\n0,abc\n", "'abc' is not a number; encode text columns as numbers"),
+    ],
+    ids=["gzip", "UTF-16", "decimal comma", "CR", "infinite", "text"],
+)
+def test_the_remedy_fits_the_mistake(content, words):
+    """Issue 2, "what bad input gets": what is no header is not called one, and one remedy is given."""
+    with pytest.raises(UserError, match=words) as raised:
+        read(content)
+    assert "header" not in str(raised.value)
+
+
+@pytest.mark.parametrize("media_type", ["text/csv", "text/libsvm", "application/x-parquet"])
+def test_a_file_that_cannot_be_opened_is_named(tmp_path, media_type):
+    """Issue 2: the file and the remedy, not the operating system's words alone."""
+    file = tmp_path / "train" / "part"
+    file.parent.mkdir()
+    file.write_bytes(b"1,2\n")
+    sources = Channel("train", tmp_path / "train").sources()
+    file.unlink()
+    with pytest.raises(UserError, match=r"cannot read .*part: No such file or directory: let this user read"):
+        read_table(sources, parse_media_type(media_type))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path):
+    """Contract B15: its files would be missed without a word."""
+    closed = tmp_path / "train" / "closed"
+    closed.mkdir(parents=True)
+    (tmp_path / "train" / "part").write_bytes(b"1,2\n")
+    closed.chmod(0)
+    with pytest.raises(UserError, match=r"cannot read .*closed: Permission denied"):
+        Channel("train", tmp_path / "train").sources()

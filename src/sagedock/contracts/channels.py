@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -49,9 +50,12 @@ class Channel:
     record_wrapper: Literal["None", "RecordIO"] = "None"
 
     def files(self) -> list[Path]:
-        """Every file below the channel, in path order; zero-byte and hidden files and folders are skipped."""
+        """Every file below the channel, in path order; zero-byte and hidden files and folders are skipped.
+
+        Raises UserError naming a folder that cannot be listed, whose files would be missed without a word.
+        """
         found: list[Path] = []
-        for folder, folders, names in os.walk(self.path):
+        for folder, folders, names in os.walk(self.path, onerror=self._refuse):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             found += [Path(folder, name) for name in names if not name.startswith(".")]
         return sorted(file for file in found if file.is_file() and file.stat().st_size > 0)
@@ -71,7 +75,22 @@ class Channel:
                 "non-empty file; check its S3 prefix",
                 field=self.name,
             )
-        return [Source(name=str(file), open=lambda file=file: file.open("rb"), path=file) for file in files]  # type: ignore[misc]
+        return [Source(name=str(file), open=partial(_open, file), path=file) for file in files]
+
+    def _refuse(self, error: OSError) -> None:
+        if self.path.is_dir():
+            raise _unreadable(Path(error.filename), error)
+
+
+def _open(file: Path) -> BinaryIO:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(f"cannot read {path}: {error.strerror}: let this user read every file of the channel")
 
 
 def _open_late(fifo: Path) -> BinaryIO:

@@ -18,6 +18,7 @@ from sagedock.formats.csv import cells, looks_like_libsvm, sniff
 from sagedock.formats.table import Floats, Table
 
 _EMPTY = ("", " ")
+_GZIP = b"\x1f\x8b"
 _STRANGE_NAN = re.compile(rb"[-+][nN]|\(")
 """The engine takes -nan and nan(1) for missing; we take nan only, in any case."""
 
@@ -158,19 +159,33 @@ def _numbers(name: str, line: int, text: str, delimiter: str) -> list[float]:
             numbers.append(number(cell))
         except ValueError as error:
             raise UserError(
-                f"{name}, line {line}, column {column}: {error}{_remedy(cell)}", field=f"column {column}"
+                f"{name}, line {line}, column {column}: {error}{_remedy(cell, str(error), delimiter)}",
+                field=f"column {column}",
             ) from error
     return numbers
 
 
-def _remedy(cell: str) -> str:
+def _remedy(cell: str, error: str, delimiter: str) -> str:
     if looks_like_libsvm(cell):
         return "; this looks like LIBSVM: declare the channel's ContentType as text/libsvm"
+    if not error.endswith("is not a number"):
+        return ""  # it says what to do
+    if delimiter == "," and ";" in cell:
+        return "; with semicolons between cells, write decimals with a point, not a comma"
+    if "\r" in cell:
+        return "; end lines with LF or CR LF, not with CR alone"
     return "; encode text columns as numbers, and leave missing cells empty"
 
 
 def _refuse_header(name: str, block: Block, delimiter: str) -> None:
-    """Raise UserError when the first line holds names: some text, while the second line is numbers there."""
+    """Raise UserError when the first line holds names: some text, while the second line is numbers there.
+
+    What is no text at all (gzip, UTF-16) would pass for names, so it is refused here too.
+    """
+    if b"\0" in block.text.partition(b"\n")[0] or block.text.startswith(_GZIP):
+        raise UserError(
+            f"{name}, line 1: this is no text in UTF-8: decompress the file, or save it again as CSV in UTF-8"
+        )
     lines = _lines(Block(b"\n".join(block.text.split(b"\n", 2)[:2]), block.line))
     try:
         first, *others = [cells(line, delimiter) for line in lines]

@@ -54,7 +54,7 @@ def read(sources: Iterable[Source]) -> Table:
     for source in sources:
         names.append(source.name)
         if source.path is not None:
-            with source.path.open("rb") as stream:
+            with source.open() as stream:
                 _read_file(stream, source.name, reading)
         else:
             _read_pipe(source, reading)
