@@ -261,6 +261,25 @@ def test_the_plain_reader_takes_what_clients_send():
     assert csv.read_plainly(b"1,,2") is None
 
 
+def test_a_body_of_many_blocks_is_one_matrix():
+    """Plain rows are read a block at a time: none is lost or moved, and the last block is checked like the first."""
+    rows = 60_000
+    body = "".join(f"{row},0.5,-7e2\n" for row in range(rows)).encode()
+    matrix = csv.read_plainly(body)
+    assert matrix.shape == (rows, 3)
+    assert np.array_equal(matrix[:, 0], np.arange(rows))
+    assert csv.read_plainly(body + b"1,2\n") is None
+    with pytest.raises(UserError, match=f"row {rows + 1}: expected 3 columns as in row 1, got 2"):
+        read(body + b"1,2\n")
+
+
+def test_only_text_may_be_a_header():
+    with pytest.raises(UserError, match="if this is a header row"):
+        read(b"age,1\n2,3\n")
+    with pytest.raises(UserError, match=r"leave the cell empty$"):
+        read(b"1e39,1\n2,3\n")
+
+
 VALID = Table(np.array([[1.5, 2, 3], [4, 5e-7, -6]], dtype=np.float32), labels=np.ones(2, dtype=np.float32))
 
 

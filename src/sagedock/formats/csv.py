@@ -16,6 +16,8 @@ from sagedock.formats.table import Floats, Table
 
 _DELIMITERS = ",\t;| "
 _PLAIN = b"0123456789.,-+eE\n"
+_BLOCK = 256 * 1024
+"""Bytes of plain rows that are read at once: other threads, and health checks, get their turn in between."""
 
 
 def decode(body: bytes, media_type: MediaType) -> Table:
@@ -69,9 +71,30 @@ def read_plainly(body: bytes) -> Floats | None:
     try:
         if b"\n" not in text:
             return _one_row(orjson.loads(b"[%b]" % text))
-        rows = orjson.loads(b"[[%b]]" % text.replace(b"\n", b"],["))
+        blocks: list[Floats] = []
+        for block in _blocks(text):
+            matrix = _rows(block)
+            if matrix is None or (blocks and matrix.shape[1] != blocks[0].shape[1]):
+                return None
+            blocks.append(matrix)
     except orjson.JSONDecodeError:
         return None
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def _blocks(text: bytes) -> Iterator[bytes]:
+    """`text` cut at line ends, into pieces of one line at least."""
+    begin = 0
+    while begin < len(text):
+        end = text.find(b"\n", begin + _BLOCK)
+        end = end if end >= 0 else len(text)
+        yield text[begin:end]
+        begin = end + 1
+
+
+def _rows(block: bytes) -> Floats | None:
+    """The rows of `block`, or None when they differ in length or a number is too large. Raises JSONDecodeError."""
+    rows = orjson.loads(b"[[%b]]" % block.replace(b"\n", b"],["))
     columns = len(rows[0])
     if {columns} != set(map(len, rows)):
         return None
@@ -132,7 +155,7 @@ def _explain(texts: Sequence[str], row: int, column: int, reason: str) -> str:
     text = f"row {row}, column {column}: {reason}"
     if looks_like_libsvm(texts[column - 1]):
         return f"{text}; this looks like LIBSVM: send it as text/libsvm"
-    if row == 1:
+    if row == 1 and reason.endswith("is not a number"):
         return f"{text}; if this is a header row, remove it"
     return text
 
