@@ -117,6 +117,12 @@ def test_the_order_of_checks(
     assert type(raised.value) is error
 
 
+def test_a_request_without_a_content_type_is_told_how_it_was_read(binary: Loaded) -> None:
+    """contract D16"""
+    with pytest.raises(UserError, match="no Content-Type and was read as text/libsvm"):
+        binary.invoke(b"1,2,3,4,5", None, None)
+
+
 def test_selectable_inference_names_its_fields(tmp_path: Path) -> None:
     settings = HostingSettings(options=InferenceOptions(output=("predicted_label", "probabilities")))
     loaded = load(write_model(tmp_path) / "model", None, settings)

@@ -8,6 +8,8 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -122,6 +124,25 @@ def test_a_model_that_cannot_be_used_is_told_once(model_base: Path, break_it: ob
         assert len(complaints) == 1
         assert str(model_base / "model") in complaints[0]
         assert server.stop() == 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start a server as another user")
+def test_a_model_that_may_not_be_read_names_the_user(model_base: Path) -> None:
+    """Issue 2, bad input: an unreadable model directory."""
+    nobody = 65534
+    (model_base / "model").chmod(0o700)
+    loading = (
+        "import os, pathlib, sys; from sagedock.contracts.hosting import HostingSettings;"
+        "from sagedock.errors import ModelError; from sagedock.serving.loading import load;"
+        "os.setuid(int(sys.argv[2]))\n"
+        "try: load(pathlib.Path(sys.argv[1]), None, HostingSettings())\n"
+        "except ModelError as error: print(error)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", loading, model_base / "model", str(nobody)], capture_output=True, text=True, check=True
+    )
+    assert str(model_base / "model") in told.stdout
+    assert f"uid {nobody}" in told.stdout
 
 
 def test_without_a_manifest_the_artefact_tells_the_algorithm(tmp_path: Path) -> None:
@@ -374,4 +395,5 @@ def test_a_manifest_of_another_algorithm_names_the_known_ones(model_base: Path) 
     with Server(model_base) as server:
         wait_until(lambda: "cannot serve" in server.output, "the log says nothing", server)
         assert "'xgbost'" in server.output
+        assert server.invoke(csv(records(1))).status == 500, "the request is not at fault"
     write_manifest(model_base / "model")

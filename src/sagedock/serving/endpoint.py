@@ -25,7 +25,7 @@ class Endpoint:
         self._slots = threading.BoundedSemaphore(slots)
         self._finished = threading.Event()
         self._loaded: Loaded | None = None
-        self._failure: SagedockError | None = None
+        self._failure: ModelError | None = None
         self._speaks = speaks
 
     def start(self) -> None:
@@ -49,8 +49,8 @@ class Endpoint:
         """An unforeseen error is left to the thread's hook, which writes its traceback to the log."""
         try:
             self._loaded = self._load()
-        except SagedockError as error:
-            self._failure = error
+        except SagedockError as error:  # whatever is wrong with the model, the client's request is not
+            self._failure = ModelError(str(error))
             if self._speaks:
                 _log.error("cannot serve: %s", error)
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from sagedock.algorithm import Algorithm, Model
-from sagedock.errors import UnsupportedMediaType
+from sagedock.errors import UnsupportedMediaType, UserError
 from sagedock.formats import requests, responses
 from sagedock.formats.media_types import MediaType, negotiate, parse_media_type
 from sagedock.serving.answer import Answer
@@ -27,7 +27,14 @@ def invoke(
     """
     if not body:
         return Answer(HTTPStatus.NO_CONTENT)
-    table = requests.decode(body, _request_type(algorithm, content_type)).fitted_to(model.feature_count)
+    media_type = _request_type(algorithm, content_type)
+    try:
+        table = requests.decode(body, media_type).fitted_to(model.feature_count)
+    except UserError as error:
+        if content_type:
+            raise
+        reason = f"{error}; the request has no Content-Type and was read as {media_type.essence}: name its type"
+        raise UserError(reason, field=error.field, row=error.row) from error
     essence = negotiate(accept, algorithm.response_types, default_accept or algorithm.default_response_type)
     return Answer(HTTPStatus.OK, responses.encode(model.predict(table), essence), essence)
 

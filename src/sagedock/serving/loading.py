@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -40,6 +41,16 @@ def load(directory: Path, algorithm_name: str | None, settings: HostingSettings)
     The manifest says which algorithm; without one, `algorithm_name` does (SAGEDOCK_ALGORITHM), else the only algorithm
     whose artefacts lie there. Raises ModelError or UserError saying what to do.
     """
+    try:
+        return _load(directory, algorithm_name, settings)
+    except OSError as error:
+        raise ModelError(
+            f"cannot read {error.filename or directory}: {error.strerror}; make the model directory and its files "
+            f"readable to the server's user (uid {os.getuid()})"
+        ) from error
+
+
+def _load(directory: Path, algorithm_name: str | None, settings: HostingSettings) -> Loaded:
     if not directory.is_dir() or not any(directory.iterdir()):
         raise ModelError(
             f"the model directory {directory} is missing or empty: mount a trained model there, or set "
