@@ -137,6 +137,14 @@ def test_dense_and_sparse_lines_may_be_mixed():
         table.fitted_to(4)
 
 
+@pytest.mark.parametrize("media_type", ["text/csv", "application/json", "application/jsonlines"])
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_mark_of_utf_8_does_not_count(media_type, missing):
+    row = "1,NaN" if missing else "1,2"
+    text = {"text/csv": row, "application/json": f'{{"instances": [[{row}]]}}', "application/jsonlines": f"[{row}]"}
+    assert same(read(b"\xef\xbb\xbf" + text[media_type].encode(), media_type), [[1, NAN if missing else 2]])
+
+
 def test_null_and_nan_are_missing_in_json():
     assert same(read(b'{"instances": [[1, null, NaN]]}', "application/json"), [[1, NAN, NAN]])
 

@@ -14,6 +14,8 @@ DEFAULT_PAYLOAD_MEBIBYTES = 25
 LARGEST_PAYLOAD_MEBIBYTES = 100
 """CreateTransformJob's bound on MaxPayloadInMB, and on its product with MaxConcurrentTransforms."""
 
+_LONGEST_NUMBER = 20
+
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
@@ -107,10 +109,8 @@ def _whole(environment: Mapping[str, str], name: str, default: int, smallest: in
     text = environment.get(name, "").strip()
     if not text:
         return default
-    try:
-        value = int(text)
-    except ValueError:
-        value = smallest - 1
+    plain = text.isascii() and text.removeprefix("+").isdigit()  # int() reads 1_0 and other scripts' digits too
+    value = int(text) if plain and len(text) <= _LONGEST_NUMBER else smallest - 1
     if smallest <= value <= largest:
         return value
     _log.warning("%s is %r, not a whole number from %d to %d: using %d", name, text, smallest, largest, default)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,7 +56,7 @@ def instances(body: bytes) -> Sequence[Any]:
 
 def lines(body: bytes) -> list[Any]:
     """The JSON values of `body`, one per line; blank lines at the end do not count."""
-    texts = body.removeprefix(b"\xef\xbb\xbf").rstrip().split(b"\n")
+    texts = body.rstrip().split(b"\n")
     return [_loads(text, row) for row, text in enumerate(texts, start=1)]
 
 
@@ -130,7 +131,7 @@ def _table(records: Sequence[Instance], *, labelled: bool) -> Table:
 
 def _loads(text: bytes, row: int | None) -> Any:
     try:
-        return orjson.loads(text)
+        return orjson.loads(text.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError:
         return _loads_carefully(text, row)
 
@@ -139,7 +140,7 @@ def _loads_carefully(text: bytes, row: int | None) -> Any:
     """What the strict parser refused: NaN, which Python clients write, is read as null; the rest is an error."""
     place = "the body" if row is None else f"row {row}"
     try:
-        return json.loads(text.decode(), parse_constant=_constant)
+        return json.loads(text.decode("utf-8-sig"), parse_constant=_constant)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{place} is not JSON ({str(error)[:120]}): send one valid JSON text", row=row) from error
 
