@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 
 FORMAT = "[%(asctime)s:%(levelname)s] %(message)s"
 DATE_FORMAT = "%Y-%m-%d:%H:%M:%S"
@@ -26,4 +27,5 @@ def set_up(level: int = logging.INFO) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     logging.captureWarnings(capture=True)
+    warnings.formatwarning = lambda message, category, *_place: f"{category.__name__}: {message}"
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it reports the making of its font cache

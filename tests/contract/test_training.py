@@ -191,6 +191,18 @@ def test_nested_files_are_read_and_empty_and_hidden_ones_skipped(make_job, sampl
     assert artefacts(flat) == artefacts(nested)
 
 
+def test_linked_folders_are_read_once(make_job, sample, tmp_path: Path) -> None:
+    """B15 for a local run: a channel made of links, one of them leading back."""
+    flat, linked = make_job("flat"), make_job("linked")
+    elsewhere = tmp_path / "elsewhere"
+    (linked.data / "train").rename(elsewhere)
+    (linked.data / "train").mkdir()
+    (linked.data / "train" / "rows").symlink_to(elsewhere)
+    (elsewhere / "circle").symlink_to(linked.data / "train")
+    assert flat.run() == linked.run() == 0
+    assert artefacts(flat) == artefacts(linked)
+
+
 def test_a_missing_required_channel_is_named(make_job) -> None:
     """B16, bad input: missing channel."""
     job = make_job()

@@ -52,10 +52,16 @@ class Channel:
     def files(self) -> list[Path]:
         """Every file below the channel, in path order; zero-byte and hidden files and folders are skipped.
 
+        Links are followed, each folder once.
         Raises UserError naming a folder that cannot be listed, whose files would be missed without a word.
         """
         found: list[Path] = []
-        for folder, folders, names in os.walk(self.path, onerror=self._refuse):
+        seen: set[str] = set()
+        for folder, folders, names in os.walk(self.path, onerror=self._refuse, followlinks=True):
+            if os.path.realpath(folder) in seen:  # links may lead around in a circle
+                folders.clear()
+                continue
+            seen.add(os.path.realpath(folder))
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             found += [Path(folder, name) for name in names if not name.startswith(".")]
         return sorted(file for file in found if file.is_file() and file.stat().st_size > 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,9 @@ from sagedock.errors import UserError
 
 BLOCK_BYTES = 1 << 21
 LONGEST_LINE = 1 << 28
+LEAST_BYTES = 1 << 26
+"""Above 32 MiB the C library always maps memory of its own, which it then moves without copying. What is not yet
+written to costs nothing."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,9 @@ class GrowingArray:
     def room(self, rows: int) -> NDArray[Any]:
         """The next `rows` rows, to be filled in by the caller."""
         start, self._used = self._used, self._used + rows
-        if self._used > len(self._array):
+        if not start:
+            self._begin(self._used)
+        elif self._used > len(self._array):
             self._resize(self._used + self._used // 8)
         return self._array[start : self._used]
 
@@ -91,6 +97,11 @@ class GrowingArray:
         """The array, cut to what is used; nothing may be added afterwards."""
         self._resize(self._used)
         return self._array
+
+    def _begin(self, rows: int) -> None:
+        columns = self._array.shape[1:]
+        row = max(self._array.itemsize * math.prod(columns), 1)
+        self._array = np.empty((max(rows, LEAST_BYTES // row), *columns), self._array.dtype)
 
     def _resize(self, rows: int) -> None:
         # refcheck would count the views that `room` handed out and that their users have dropped

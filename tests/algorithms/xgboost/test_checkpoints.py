@@ -164,6 +164,17 @@ def test_an_earlier_manifest_does_not_vouch_for_a_killed_jobs_model(make_job) ->
     assert model.num_boosted_rounds() >= 5
 
 
+def test_a_checkpoint_of_other_data_is_refused(make_job) -> None:
+    """Contract 1.9: as many rows and columns, but other numbers."""
+    job = make_job()
+    job.checkpoints.mkdir()
+    assert job.run() == 0
+    features = data.numbers(300, seed=3)
+    job.add_channel("train", {"t.csv": data.csv(data.binary_labels(features), features)}, ContentType="text/csv")
+    assert job.run() == 1
+    assert "train data" in job.failure
+
+
 def test_early_stopping_survives_a_restart(make_job) -> None:
     """The history travels with the checkpoint, so the best round is the same."""
     given = {"eta": "0.9", "eval_metric": "logloss", "early_stopping_rounds": "6"}

@@ -349,6 +349,21 @@ def test_the_cut_off_is_chosen_on_validation_and_stored(make_job) -> None:
     assert "validation channel" in unvalidated.failure
 
 
+def test_thousands_of_classes_are_reported_without_a_matrix(make_job) -> None:
+    """A confusion matrix of so many classes would fill the memory before the model is saved."""
+    job = make_job(labels=data.classes, objective="multi:softprob", num_class="2000", num_round="1", max_depth="1")
+    assert job.run() == 0, job.failure
+    assert "confusion" not in job.metrics()
+    assert (job.output_data / "report.html").exists()
+
+
+def test_a_metric_that_the_data_does_not_define_is_announced(make_job, caplog) -> None:
+    """Contract 6: a tuning job would wait for a number that never comes."""
+    job = make_job(eval_metric="auc").add_channel("validation", {"v.csv": "1,0,0,0,0,0\n"}, ContentType="text/csv")
+    assert job.run() == 0
+    assert "validation-auc cannot be computed on this data" in caplog.text
+
+
 def test_feature_names_reach_the_manifest(make_job) -> None:
     """The addition of ours: a channel of names, checked against the columns."""
     job = make_job().add_channel("feature-names", {"names.txt": "a\nb\nc\nd\ne\n"})

@@ -104,6 +104,8 @@ def _boost(
         booster.update(train, number)
         context.something_to_save()
         values = evaluate(booster, evaluated, number, plan.custom_metric)
+        if number == done:
+            _warn_of_undefined(values)
         for series, value in values.items():
             history.setdefault(series, []).append(value)
         context.emit(metric_line(number, values))
@@ -166,6 +168,16 @@ def evaluate(
 def metric_line(number: int, values: Mapping[str, float]) -> str:
     """SageMaker's metric line: round and series separated by TABs, five decimals."""
     return "\t".join([f"[{number}]", *(f"{series}:{value:.5f}" for series, value in values.items())])
+
+
+def _warn_of_undefined(values: Mapping[str, float]) -> None:
+    undefined = [series for series, value in values.items() if not np.isfinite(value)]
+    if undefined:
+        log.warning(
+            "%s cannot be computed on this data (one class only, or labels that the metric does not fit): "
+            "a tuning job or early stopping that goes by it will not work",
+            ", ".join(undefined),
+        )
 
 
 def _cut_back(boosted: Boosted, context: Context) -> Boosted:

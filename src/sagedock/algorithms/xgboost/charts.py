@@ -161,7 +161,12 @@ def _cost_text(cost: Mapping[str, Any]) -> str:
 
 
 def figures_of_multiclass(found: Mapping[str, Any]) -> list[Figure]:
-    """The confusion matrix and, for up to 200 classes, a table of precision and recall by class."""
+    """The confusion matrix and, for up to 200 classes, a table of precision and recall by class.
+
+    A matrix of more classes than a report can show was never made.
+    """
+    if "confusion" not in found:
+        return []
     names, counts = found["confusion"]["classes"], found["confusion"]["counts"]
     error = shown(found["error"])
     worst = _most_confused(names, counts)

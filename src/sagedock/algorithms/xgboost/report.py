@@ -21,6 +21,8 @@ from sagedock.algorithms.xgboost.evaluation import Evaluation, Kind
 from sagedock.figures import BarChart, Facts, Figure, Grid, Line, LineChart, Mark, Section, shown
 
 CURVE_POINTS = 300
+MOST_CLASSES = 1000
+"""Of more classes no confusion matrix is made: it would show nothing, and its size is their square."""
 ROUND_POINTS = 500
 IMPORTANT_FEATURES = 20
 
@@ -141,12 +143,20 @@ def _stairs(lows: measure.Array, highs: measure.Array, costs: measure.Array) -> 
 
 
 def _multiclass(evaluation: Evaluation) -> JSON:
+    found: JSON = {"error": measure.error_rate(evaluation.labels, evaluation.classes, evaluation.weights)}
+    if evaluation.class_count <= MOST_CLASSES:
+        found |= _by_class(evaluation)
+    if evaluation.predictions.ndim == 2:
+        found["log_loss"] = measure.log_loss(evaluation.labels, evaluation.predictions, evaluation.weights)
+    return found
+
+
+def _by_class(evaluation: Evaluation) -> JSON:
     count = evaluation.class_count
     counts = measure.confusion(evaluation.labels, evaluation.classes, count)
     names = list(evaluation.class_names) or [str(index) for index in range(count)]
     right, actual, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
-    found: JSON = {
-        "error": measure.error_rate(evaluation.labels, evaluation.classes, evaluation.weights),
+    return {
         "confusion": {"classes": names, "counts": counts},
         "classes": [
             {
@@ -159,9 +169,6 @@ def _multiclass(evaluation: Evaluation) -> JSON:
             for index in range(count)
         ],
     }
-    if evaluation.predictions.ndim == 2:
-        found["log_loss"] = measure.log_loss(evaluation.labels, evaluation.predictions, evaluation.weights)
-    return found
 
 
 def _regression(evaluation: Evaluation) -> JSON:

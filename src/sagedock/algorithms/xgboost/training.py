@@ -61,8 +61,23 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
     cut_off = None
     if matrix is not None:
         cut_off = best_cut_off(boosted.labels, boosted.predictions, matrix, boosted.weights)
-    evaluation = Evaluation(
-        objective=hyperparameters["objective"],
+    evaluation = _evaluation(hyperparameters, tables, boosted, names, matrix, cut_off, timings)
+    metrics = report.metrics(evaluation)
+    model = _model(boosted, names if data.NAMES_CHANNEL in channels else (), matrix, cut_off)
+    return Trained(model, metrics, report.figures(evaluation, metrics))
+
+
+def _evaluation(
+    values: Values,
+    tables: Mapping[str, Table],
+    boosted: _Result,
+    names: Sequence[str],
+    matrix: CostMatrix | None,
+    cut_off: CutOff | None,
+    timings: Mapping[str, float],
+) -> Evaluation:
+    return Evaluation(
+        objective=values["objective"],
         dataset=boosted.dataset,
         labels=boosted.labels,
         predictions=boosted.predictions,
@@ -70,20 +85,17 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
         history=boosted.histories[0] if len(boosted.histories) == 1 else {},
         folds=boosted.histories if len(boosted.histories) > 1 else (),
         best_round=boosted.best_round,
-        watched=watched_metric(hyperparameters),
+        watched=watched_metric(values),
         importance=_importance(boosted.boosters, names),
         cost_matrix=matrix,
         cut_off=cut_off,
         train_rows=tables["train"].rows,
         validation_rows=tables["validation"].rows if "validation" in tables else 0,
         columns=tables["train"].columns,
-        hyperparameters=hyperparameters.given,
+        hyperparameters=values.given,
         versions=versions_of(ALGORITHM.distributions),
         timings=timings,
     )
-    metrics = report.metrics(evaluation)
-    model = _model(boosted, names if data.NAMES_CHANNEL in channels else (), matrix, cut_off)
-    return Trained(model, metrics, report.figures(evaluation, metrics))
 
 
 def _model(boosted: _Result, names: Sequence[str], matrix: CostMatrix | None, cut_off: CutOff | None) -> XGBoostModel:
@@ -199,7 +211,8 @@ def _checkpoints(values: Values, tables: Mapping[str, Table], context: Context) 
         return None
     asked = {name: text for name, text in values.given.items() if name not in NOT_OF_THE_MODEL}
     rows = {f"{name} rows": table.rows for name, table in tables.items()}
-    return Checkpoints(context.checkpoints, {**asked, "feature columns": tables["train"].columns, **rows})
+    content = {f"{name} data": data.fingerprint(table) for name, table in tables.items()}
+    return Checkpoints(context.checkpoints, {**asked, "feature columns": tables["train"].columns, **rows, **content})
 
 
 def _cost_matrix(values: Values, tables: Mapping[str, Table]) -> CostMatrix | None:
