@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -78,19 +78,30 @@ def read(directory: Path) -> Manifest | None:
     """
     file = directory / NAME
     try:
-        content = json.loads(file.read_bytes())
-        manifest = Manifest(**content)
+        manifest = _parsed(json.loads(file.read_bytes()))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelError(f"cannot read {file}: {error}; deploy the model's archive again") from error
-    if manifest.format_version != FORMAT_VERSION:
-        raise ModelError(
-            f"{file} has format_version {manifest.format_version!r}, this sagedock reads {FORMAT_VERSION}: "
-            "serve the model with the sagedock version that trained it, or a newer one"
-        )
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot use {file}: {error}; deploy the model's archive again") from error
     _verify(directory, manifest)
     return manifest
+
+
+def _parsed(content: object) -> Manifest:
+    if not isinstance(content, dict):
+        raise ValueError(f"it must hold a JSON object, not {type(content).__name__}")  # noqa: TRY004
+    given: dict[str, Any] = {"format_version": FORMAT_VERSION, **content}
+    if given["format_version"] != FORMAT_VERSION:
+        raise ValueError(
+            f"it has format_version {given['format_version']!r}, and this sagedock reads {FORMAT_VERSION}: serve the "
+            "model with the sagedock version that trained it, or a newer one"
+        )
+    members = [member.name for member in fields(Manifest)]
+    for name in members:
+        kind = {"algorithm": str, "format_version": int}.get(name, dict)
+        if not isinstance(given.get(name), kind):
+            raise ValueError(f"its member {name!r} is missing or no {kind.__name__}")
+    return Manifest(**{name: given[name] for name in members})
 
 
 def _verify(directory: Path, manifest: Manifest) -> None:

@@ -105,7 +105,8 @@ def test_a_changed_file_is_found_by_its_checksum(logistic, tmp_path: Path) -> No
     [
         "{",
         "[]",
-        '{"x": 1}',
+        "{}",
+        '{"algorithm": "a", "versions": {}, "hyperparameters": {}, "model": [], "files": {}}',
         '{"algorithm": "a", "versions": {}, "hyperparameters": {}, "model": {}, "files": {"../x": "0"}}',
     ],
 )
@@ -182,6 +183,13 @@ def test_selectable_inference_of_the_other_objectives() -> None:
     assert np.isfinite(squared["predicted_score"]).all()
     assert np.isnan(squared["foo"]).all()
     assert b"NaN" in encode(answers("reg:squarederror", FEATURES[:, 0], "foo"), "application/json")
+
+
+def test_keys_without_an_answer_are_announced_once(logistic, tmp_path: Path, caplog) -> None:
+    """Section 7.5: one warning; a misspelt key would otherwise be NaN without a word."""
+    (tmp_path / "xgboost-model").write_bytes(logistic.save_raw("ubj"))
+    load(tmp_path, None, InferenceOptions(output=("probability", "probabillity", "decision")))
+    assert "names probabillity, decision, which a model of objective binary:logistic does not have" in caplog.text
 
 
 def test_selectable_inference_without_selectable_content() -> None:

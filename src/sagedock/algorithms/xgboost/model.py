@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +15,7 @@ import xgboost
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from sagedock.algorithms.xgboost.selectable import selected
+from sagedock.algorithms.xgboost.selectable import selected, unavailable
 from sagedock.contracts.files import write_bytes
 from sagedock.contracts.hosting import InferenceOptions
 from sagedock.contracts.manifest import NAME as MANIFEST_NAME
@@ -21,7 +23,10 @@ from sagedock.contracts.manifest import Manifest
 from sagedock.errors import ModelError
 from sagedock.formats.table import Predictions, Table
 
+log = logging.getLogger(__name__)
+
 ARTEFACT = "xgboost-model"
+_PLACE_IN_XGBOOST = re.compile(r"^\[[0-9:]+\] \S+:\d+: ")
 VOTING_OBJECTIVES = ("multi:softmax", "binary:hinge")
 
 
@@ -103,7 +108,15 @@ def load(directory: Path, manifest: Manifest | None, options: InferenceOptions) 
     boosters = [_load_booster(directory / name, options) for name in (names if options.ensemble else names[:1])]
     decision = (manifest.model.get("decision") if manifest else None) or {}
     facts = dict(manifest.model) if manifest else {}
-    return XGBoostModel.of(boosters, output=options.output, cut_off=decision.get("cut_off"), facts=facts)
+    model = XGBoostModel.of(boosters, output=options.output, cut_off=decision.get("cut_off"), facts=facts)
+    absent = unavailable(options.output, model.objective, model.cut_off)
+    if absent:
+        log.warning(
+            "SAGEMAKER_INFERENCE_OUTPUT names %s, which a model of objective %s does not have: NaN in every answer",
+            ", ".join(absent),
+            model.objective,
+        )
+    return model
 
 
 def artefact_names(directory: Path, manifest: Manifest | None) -> list[str]:
@@ -155,8 +168,12 @@ def _load_booster(file: Path, options: InferenceOptions) -> xgboost.Booster:
     try:
         booster.load_model(bytearray(content))
     except (xgboost.core.XGBoostError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0][:200]
-        raise ModelError(f"{file} is no model that XGBoost {xgboost.__version__} can read: {reason}") from error
+        first = str(error).strip().splitlines()[0]
+        reason = _PLACE_IN_XGBOOST.sub("", first)[:200]
+        raise ModelError(
+            f"{file} is no model that XGBoost {xgboost.__version__} can read ({reason}): deploy the model's archive "
+            "again, or save the model with Booster.save_model"
+        ) from error
     booster.set_param({"nthread": 1})
     return booster
 

@@ -77,3 +77,9 @@ def selected(
         available[DECISION] = lambda probabilities: (probabilities > cut_off).astype(np.int64)
     missing = np.full(len(scores), np.nan, dtype=np.float32)
     return {key: available[key](scores) if key in available else missing for key in keys}
+
+
+def unavailable(keys: Sequence[str], objective: str, cut_off: float | None) -> list[str]:
+    """Those of `keys` that a model of this objective will answer with NaN."""
+    available = {*_KEYS.get(objective, keys), *([DECISION] if cut_off is not None else [])}
+    return [key for key in keys if key not in available]
