@@ -100,7 +100,7 @@ def _parsed(content: object) -> Manifest:
     for name in members:
         kind = {"algorithm": str, "format_version": int}.get(name, dict)
         if not isinstance(given.get(name), kind):
-            raise ValueError(f"its member {name!r} is missing or no {kind.__name__}")
+            raise ValueError(f"its member {name!r} is missing or no {kind.__name__}")  # noqa: TRY004
     return Manifest(**{name: given[name] for name in members})
 
 
