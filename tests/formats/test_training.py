@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -293,6 +293,7 @@ def test_the_engine_and_the_careful_look_agree(cells):
         assert np.array_equal(parsed, csv_files._read_carefully("f", block, ",", None), equal_nan=True)
 
 
+@example([("1:2", ["qid:7", "qid:7"]), ("1:2", [])])
 @given(
     st.lists(
         st.tuples(

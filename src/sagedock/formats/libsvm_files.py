@@ -128,6 +128,7 @@ def _sorted_out(
     heads = 1 + weighted + grouped
     regular = (
         len(starts) == lines
+        and starts[-1] + heads <= len(keys)
         and np.count_nonzero(keys < 0) == heads * lines
         and (not weighted or bool((keys[starts + 1] == _WEIGHT).all()))
         and (not grouped or bool((keys[starts + 1 + weighted] == _GROUP).all()))
