@@ -98,5 +98,5 @@ def test_nothing_of_one_machine_is_in_a_document(document: Path) -> None:
 
 def test_the_check_for_machine_paths_sees_them_and_leaves_the_contracts_alone() -> None:
     assert MACHINE_PATHS.search("run it in /home/somebody")
-    assert MACHINE_PATHS.search("wheels of /opt/wheels")
+    assert MACHINE_PATHS.search("wheels of /opt/elsewhere")
     assert not MACHINE_PATHS.search("/opt/ml, /opt/ml/model, $PWD/work, --tmpfs /tmp, .venv/bin, s3://a/work")
