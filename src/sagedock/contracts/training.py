@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sagedock.contracts.channels import Channel, ChannelSpecification
 from sagedock.contracts.paths import Paths
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 ALGORITHM_HYPERPARAMETER = "sagedock_algorithm"
 ALGORITHM_VARIABLE = "SAGEDOCK_ALGORITHM"
-INPUT_MODES = {"file": "File", "fastfile": "File", "pipe": "Pipe"}
+INPUT_MODES: Mapping[str, Literal["File", "Pipe"]] = {"file": "File", "fastfile": "File", "pipe": "Pipe"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _channel(name: str, facts: object, data: Path) -> Channel:
         name=name,
         path=data / name,
         content_type=str(facts.get("ContentType") or "") or None,
-        input_mode=INPUT_MODES[mode.lower()],  # type: ignore[arg-type]
+        input_mode=INPUT_MODES[mode.lower()],
         record_wrapper="RecordIO" if wrapped else "None",
     )
 

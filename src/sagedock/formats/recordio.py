@@ -10,6 +10,7 @@ import io
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
 from sagedock.contracts.channels import Source
@@ -67,8 +68,7 @@ def unwrapped(sources: Iterable[Source]) -> Iterator[Source]:
     for source in sources:
         with source.open() as stream:
             for position, wrapped in enumerate(read(stream, source.name), start=1):
-                payload = wrapped.payload
-                yield Source(name=f"{source.name} (object {position})", open=lambda held=payload: io.BytesIO(held))  # type: ignore[misc]
+                yield Source(f"{source.name} (object {position})", open=partial(io.BytesIO, wrapped.payload))
 
 
 def _part(header: bytes, name: str, offset: int) -> tuple[int, int]:
