@@ -1,4 +1,4 @@
-"""What the machine gives this container: processors and GPUs."""
+"""What the machine gives this container: processors, memory and GPUs."""
 
 from __future__ import annotations
 
@@ -6,31 +6,29 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 
+from sagedock.contracts.cgroup import ControlGroup
 from sagedock.errors import PlatformError, UserError
 
 DEVICES = ("auto", "cpu", "gpu")
-_CGROUP_V2 = Path("/sys/fs/cgroup/cpu.max")
-_CGROUP_V1 = (Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us"))
 
 
-def cpu_count() -> int:
-    """Processors this container may use: the smaller of its affinity and its cgroup's quota, at least one."""
-    allowed = len(os.sched_getaffinity(0))
-    quota = _cgroup_quota()
-    return max(1, min(allowed, int(quota))) if quota is not None else allowed
+def cpus(group: ControlGroup | None = None) -> float:
+    """Processors' worth of time this container may use: the smaller of its affinity and its quota (1.5 is one)."""
+    allowed = float(len(os.sched_getaffinity(0)))
+    return min(allowed, (group or ControlGroup()).cpus() or allowed)
 
 
-def _cgroup_quota() -> float | None:
-    try:
-        if _CGROUP_V2.exists():
-            quota, period = _CGROUP_V2.read_text().split()
-        else:
-            quota, period = (file.read_text().strip() for file in _CGROUP_V1)
-        return None if quota in {"max", "-1"} else float(quota) / float(period)
-    except (OSError, ValueError, ZeroDivisionError):
-        return None
+def cpu_count(group: ControlGroup | None = None) -> int:
+    """Whole processors this container may use, at least one; never the host's number."""
+    return max(1, int(cpus(group)))
+
+
+def memory_limit(group: ControlGroup | None = None) -> int:
+    """Bytes of memory this container may use: the smaller of the machine's memory and the control group's limit."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = (group or ControlGroup()).memory_bytes()
+    return machine if limit is None else min(machine, limit)
 
 
 def gpu_count() -> int:
