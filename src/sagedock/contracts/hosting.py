@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from sagedock.contracts import machine
+from sagedock.contracts import capacity, machine
+from sagedock.contracts import plan as plans
+from sagedock.contracts.paths import Paths
+from sagedock.contracts.plan import Plan
 
 MEBIBYTE = 1024 * 1024
 DEFAULT_PORT = 8080
 DEFAULT_PAYLOAD_MEBIBYTES = 25
-LARGEST_PAYLOAD_MEBIBYTES = 100
-"""CreateTransformJob's bound on MaxPayloadInMB, and on its product with MaxConcurrentTransforms."""
+LARGEST_PAYLOAD_MEBIBYTES = plans.MOST_TRANSFORM_MEBIBYTES
 
 _LONGEST_NUMBER = 20
 
@@ -53,7 +56,8 @@ class HostingSettings:
 
     `threads` is how many inferences run at once in each of `workers` processes. `timeout` is after how many seconds of
     silence a worker is replaced, 0 for never; no request is cut by it. `max_payload_bytes` bounds a request's body.
-    `batch` is SAGEMAKER_BATCH as spelled, None when it is absent or false.
+    `batch` is SAGEMAKER_BATCH as spelled, None when it is absent or false. `plan` is what was measured of this setting,
+    where it was.
     """
 
     port: int = DEFAULT_PORT
@@ -63,6 +67,7 @@ class HostingSettings:
     max_payload_bytes: int = DEFAULT_PAYLOAD_MEBIBYTES * MEBIBYTE
     default_accept: str | None = None
     batch: str | None = None
+    plan: Plan | None = None
     options: InferenceOptions = field(default_factory=InferenceOptions)
 
     @classmethod
@@ -72,30 +77,56 @@ class HostingSettings:
         Raises UserError or PlatformError for a SAGEDOCK_DEVICE that cannot be had.
         """
         batch = environment.get("SAGEMAKER_BATCH", "").strip()
-        return cls(
+        directory = Paths.from_environment(environment).model
+        plan = plans.in_force(environment, directory)
+        payload = _max_payload(environment)
+        workers = plan.workers if plan else _default_workers(directory, payload)
+        settings = cls(
             port=_whole(environment, "SAGEMAKER_BIND_TO_PORT", DEFAULT_PORT, 1, 65535),
-            workers=_whole(environment, "SAGEMAKER_MODEL_SERVER_WORKERS", machine.cpu_count(), 1, 1024),
-            threads=_whole(environment, "SAGEDOCK_INFERENCE_THREADS", 1, 1, 1024),
+            workers=_whole(environment, "SAGEMAKER_MODEL_SERVER_WORKERS", workers, 1, 1024),
+            threads=_whole(environment, "SAGEDOCK_INFERENCE_THREADS", plan.threads if plan else 1, 1, 1024),
             timeout=_whole(environment, "SAGEMAKER_MODEL_SERVER_TIMEOUT", 0, 0, 86400),
-            max_payload_bytes=_max_payload(environment),
+            max_payload_bytes=payload,
             default_accept=environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "").strip() or None,
             batch=None if batch.lower() in _FALSE else batch,
             options=InferenceOptions.from_environment(environment),
         )
+        measured = plan and not _asks_for_payload(environment) and settings.answers_by(plan)
+        return replace(settings, plan=plan) if measured else settings
+
+    def answers_by(self, plan: Plan) -> bool:
+        """Whether `plan` was measured with the worker and thread counts in force, and its payload is allowed."""
+        counts = (self.workers, self.threads) == (plan.workers, plan.threads)
+        return counts and self.max_payload_bytes >= plan.max_payload_in_mb * MEBIBYTE
 
     def execution_parameters(self) -> dict[str, int | str]:
         """The answer to GET /execution-parameters: concurrency times payload never exceeds 100 MB.
 
+        What was measured (`plan`) goes before what follows from the worker and thread counts.
         The SDK's local mode spells SAGEMAKER_BATCH `True` and trips over MULTI_RECORD, so it is told no strategy.
         """
+        transforms, megabytes = self._transforms()
+        parameters: dict[str, int | str] = {"MaxConcurrentTransforms": transforms, "MaxPayloadInMB": megabytes}
+        return parameters if self.batch == "True" else {**parameters, "BatchStrategy": "MULTI_RECORD"}
+
+    def _transforms(self) -> tuple[int, int]:
+        """How many requests at once, and of how many MiB."""
+        if self.plan is not None:
+            return self.plan.max_concurrent_transforms, self.plan.max_payload_in_mb
         limit = max(1, min(self.max_payload_bytes // MEBIBYTE, LARGEST_PAYLOAD_MEBIBYTES))
         wanted = limit if limit > DEFAULT_PAYLOAD_MEBIBYTES else 1  # a limit that was raised is kept, not divided
         transforms = max(1, min(self.workers * self.threads, LARGEST_PAYLOAD_MEBIBYTES // wanted))
-        parameters: dict[str, int | str] = {
-            "MaxConcurrentTransforms": transforms,
-            "MaxPayloadInMB": min(limit, LARGEST_PAYLOAD_MEBIBYTES // transforms),
-        }
-        return parameters if self.batch == "True" else {**parameters, "BatchStrategy": "MULTI_RECORD"}
+        return transforms, min(limit, LARGEST_PAYLOAD_MEBIBYTES // transforms)
+
+
+def _default_workers(directory: Path, payload: int) -> int:
+    """One for each processor this container may use, as far as the model fits its memory so many times."""
+    artefacts = capacity.artefact_bytes(directory)
+    return capacity.workers(machine.cpu_count(), machine.memory_limit(), artefacts, payload)
+
+
+def _asks_for_payload(environment: Mapping[str, str]) -> bool:
+    return any(environment.get(name, "").strip() for name in ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "MAX_CONTENT_LENGTH"))
 
 
 def _max_payload(environment: Mapping[str, str]) -> int:

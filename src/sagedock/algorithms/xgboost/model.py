@@ -20,6 +20,7 @@ from sagedock.contracts.files import write_bytes
 from sagedock.contracts.hosting import InferenceOptions
 from sagedock.contracts.manifest import NAME as MANIFEST_NAME
 from sagedock.contracts.manifest import Manifest
+from sagedock.contracts.plan import NAME as PLAN_NAME
 from sagedock.errors import ModelError
 from sagedock.formats.table import Predictions, Table
 
@@ -129,7 +130,7 @@ def artefact_names(directory: Path, manifest: Manifest | None) -> list[str]:
         names = [
             entry.name
             for entry in directory.iterdir()
-            if entry.is_file() and not entry.name.startswith(".") and entry.name != MANIFEST_NAME
+            if entry.is_file() and not entry.name.startswith(".") and entry.name not in (MANIFEST_NAME, PLAN_NAME)
         ]
     if not names:
         raise ModelError(f"the model directory {directory} holds no XGBoost model file: deploy the model's archive")

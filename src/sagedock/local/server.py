@@ -1,0 +1,143 @@
+"""A real `sagedock serve` process on a port of its own, and what it takes of the machine."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from sagedock.errors import PlatformError
+
+START_SECONDS = 120
+STOP_SECONDS = 30
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
+
+
+class LocalServer:
+    """The server of one model directory while a block runs; its log is kept to explain a failure."""
+
+    def __init__(self, model: Path, environment: Mapping[str, str], command: tuple[str, ...] = ()) -> None:
+        """`environment` is what the server finds, but for its base directory and its port."""
+        self.model = model
+        self.environment = environment
+        self.port = free_port()
+        self.ready_seconds = 0.0
+        self._command = command or (sys.executable, "-m", "sagedock", "serve")
+
+    def __enter__(self) -> LocalServer:
+        """Start, and wait until /ping answers 200; raises PlatformError with the log's end when it never does."""
+        self._folder = tempfile.TemporaryDirectory(prefix="sagedock-")
+        base = Path(self._folder.name)
+        (base / "model").symlink_to(self.model.resolve(), target_is_directory=True)
+        self._log = base / "serve.log"
+        variables = {**self.environment, "SAGEMAKER_BASE_DIR": str(base), "SAGEMAKER_BIND_TO_PORT": str(self.port)}
+        began = time.perf_counter()
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                self._command, env=variables, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        try:
+            self._wait_until_ready(began + START_SECONDS)
+        except BaseException:
+            self.stop()
+            raise
+        self.ready_seconds = time.perf_counter() - began
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL to whoever is left after SageMaker's 30 s."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        self._folder.cleanup()
+
+    def post(self, path: str, body: bytes, content_type: str, accept: str | None = None) -> tuple[int, bytes]:
+        """Status and body of the answer to one request over a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        try:
+            headers = {"Content-Type": content_type} | ({"Accept": accept} if accept else {})
+            connection.request("POST", path, body, headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def cpu_seconds(self) -> float:
+        """User and system time that the server and its workers have spent so far."""
+        return sum(_cpu_ticks(pid) for pid in self._pids()) / _TICKS
+
+    def memory_bytes(self) -> list[int]:
+        """The proportional share of memory (PSS) of each process, the parent's first."""
+        return [_pss(pid) for pid in self._pids()]
+
+    def _pids(self) -> list[int]:
+        found = [self.process.pid]
+        for pid in found:
+            found.extend(_children(pid))
+        return found
+
+    def _wait_until_ready(self, deadline: float) -> None:
+        while not self._ready():
+            if self.process.poll() is not None or time.perf_counter() > deadline:
+                lines = self._log.read_text(errors="replace").strip().splitlines()[-5:]
+                raise PlatformError(f"the server of {self.model} did not become ready: {' | '.join(lines)[:1000]}")
+            time.sleep(0.01)
+
+    def _ready(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/ping")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:  # it ended meanwhile
+        return []
+
+
+def _cpu_ticks(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
+
+
+def _pss(pid: int) -> int:
+    try:
+        found = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_text())
+    except OSError:
+        return 0
+    return int(found[1]) * 1024 if found else 0
