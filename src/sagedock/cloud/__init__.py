@@ -1,0 +1,1 @@
+"""AWS: images pushed to ECR, and job documents run on SageMaker."""
