@@ -1,0 +1,125 @@
+// The Python module sagedock._core: arguments in, results out. sagedock/core.py says what each function promises.
+// Nothing but this file knows of Python. What may take long gives the interpreter's lock back.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string_view.h>
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "csv.hpp"
+#include "lines.hpp"
+#include "processor.hpp"
+#include "repr.hpp"
+
+namespace nb = nanobind;
+
+namespace {
+
+using FloatRows = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using FloatColumn = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using ReadFloatRows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using ReadFloatColumn = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+// Work on so many bytes is long: another thread gets its turn meanwhile.
+constexpr std::size_t long_work = 16 * 1024;
+
+// Run `work` and give the lock back for it when it is about many bytes.
+template <class Work>
+auto without_lock(std::size_t bytes, Work work) {
+    std::optional<nb::gil_scoped_release> released;
+    if (bytes >= long_work) released.emplace();
+    return work();
+}
+
+std::string_view text_of(const nb::bytes& body) { return {static_cast<const char*>(body.data()), body.size()}; }
+
+// A new NumPy array, and where its elements are.
+class NewArray {
+public:
+    NewArray(const char* dtype, nb::tuple shape) {
+        static PyObject* const empty = nb::object(nb::module_::import_("numpy").attr("empty")).release().ptr();
+        array_ = nb::handle(empty)(shape, dtype);
+        if (PyObject_GetBuffer(array_.ptr(), &view_, PyBUF_WRITABLE) != 0) throw nb::python_error();
+    }
+    NewArray(const NewArray&) = delete;
+    NewArray& operator=(const NewArray&) = delete;
+    ~NewArray() { PyBuffer_Release(&view_); }
+
+    template <class Element>
+    Element* data() { return static_cast<Element*>(view_.buf); }
+    nb::object array() const { return array_; }
+
+private:
+    nb::object array_;
+    Py_buffer view_{};
+};
+
+nb::object csv_request(const nb::bytes& body) {
+    namespace csv = sagedock::csv;
+    const std::string_view text = csv::records(text_of(body));
+    if (text.empty()) return nb::none();
+    const csv::Shape shape = csv::shape_of(text, ',');
+    // each cell takes a byte at least, its delimiter: what claims more is no table, and gets no memory
+    if (shape.rows > (text.size() + 1) / shape.columns) return nb::none();
+    if (shape.columns == 1 && csv::has_other_delimiter(text)) return nb::none();
+    NewArray matrix("f4", nb::make_tuple(shape.rows, shape.columns));
+    float* features = matrix.data<float>();
+    const bool plain = without_lock(text.size(), [&] { return csv::read_rows(text, ',', shape, {nullptr, 0, features}); });
+    return plain ? matrix.array() : nb::none();
+}
+
+bool csv_block(const nb::bytes& text, std::string_view delimiter, const nb::sequence& leading, FloatRows features) {
+    std::vector<FloatColumn> columns;
+    std::vector<float*> pointers;
+    for (nb::handle column : leading) {
+        columns.push_back(nb::cast<FloatColumn>(column, false));
+        pointers.push_back(columns.back().data());
+        if (columns.back().shape(0) != features.shape(0)) throw nb::value_error("leading columns differ in length");
+    }
+    if (delimiter.size() != 1) throw nb::value_error("a delimiter is one byte");
+    const sagedock::csv::Shape shape{features.shape(0), features.shape(1) + pointers.size()};
+    const std::string_view lines = text_of(text);
+    return without_lock(lines.size(), [&] {
+        return sagedock::csv::read_rows(lines, delimiter[0], shape, {pointers.data(), pointers.size(), features.data()});
+    });
+}
+
+nb::bytes written(const float* values, std::size_t rows, std::size_t columns) {
+    const std::size_t longest = rows * columns * (sagedock::longest_repr + 1);
+    PyObject* text = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(longest));
+    if (text == nullptr) throw nb::python_error();
+    char* const begin = PyBytes_AS_STRING(text);
+    const char* end = without_lock(longest, [&] { return sagedock::write_rows(begin, values, rows, columns); });
+    if (_PyBytes_Resize(&text, end - begin) != 0) throw nb::python_error();
+    return nb::steal<nb::bytes>(text);
+}
+
+nb::bytes lines(const ReadFloatColumn& values) { return written(values.data(), values.shape(0), 1); }
+
+nb::bytes rows(const ReadFloatRows& values) { return written(values.data(), values.shape(0), values.shape(1)); }
+
+nb::tuple instruction_sets() {
+    nb::list names;
+    for (const sagedock::InstructionSet set : sagedock::instruction_sets()) names.append(sagedock::name_of(set));
+    return nb::tuple(names);
+}
+
+void use_instruction_set(std::string_view name) {
+    if (!sagedock::choose(name)) throw nb::value_error("this processor, or this build, has no such instruction set");
+}
+
+std::size_t count_lines(const nb::bytes& text) { return sagedock::count_lines(text_of(text)); }
+
+}  // namespace
+
+NB_MODULE(_core, module) {
+    module.def("csv", &csv_request);
+    module.def("csv_block", &csv_block);
+    module.def("count_lines", &count_lines);
+    module.def("lines", &lines);
+    module.def("rows", &rows);
+    module.def("instruction_sets", &instruction_sets);
+    module.def("use_instruction_set", &use_instruction_set);
+}

@@ -1,0 +1,59 @@
+"""The compiled core, where there is one: numbers and trees in C++ (src/core), behind one door.
+
+Callers look `core.native` up when they are called, and go on in Python when it is None: with the same answers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Native(Protocol):
+    """What sagedock._core offers. Arrays are float32 unless said, in C order; long work gives the lock back."""
+
+    def csv(self, body: bytes) -> NDArray[np.float32] | None:
+        """The records of a request (rows, columns); None for anything unusual, to be read with care."""
+
+    def csv_block(
+        self, text: bytes, delimiter: str, leading: Sequence[NDArray[np.float32]], features: NDArray[np.float32]
+    ) -> bool:
+        """Read whole lines into arrays: the first columns into `leading`, each (rows,), the rest into `features`.
+
+        False for anything unusual; what was written then means nothing.
+        """
+
+    def count_lines(self, text: bytes) -> int:
+        """How many line feeds there are."""
+
+    def lines(self, values: NDArray[np.float32]) -> bytes:
+        """The numbers (rows,) as Python's repr writes their doubles, a line feed after each."""
+
+    def rows(self, values: NDArray[np.float32]) -> bytes:
+        """The same of (rows, columns), commas between the numbers of a row."""
+
+    def instruction_sets(self) -> tuple[str, ...]:
+        """The instruction sets that kernels may use here, from `scalar` to the best, which is used."""
+
+    def use_instruction_set(self, name: str) -> None:
+        """Use this one from now on, in the whole process. Raises ValueError when it is not to be had."""
+
+
+native: Native | None
+try:
+    from sagedock import _core
+
+    native = cast("Native", _core)
+except ImportError:  # not built: there was no compiler
+    native = None
+
+
+def switch_off() -> None:
+    """Do without the core from now on, as on a machine where it was not built."""
+    global native  # noqa: PLW0603 - the one switch of the process
+    native = None
