@@ -32,12 +32,28 @@ class PayloadTooLarge(UserError):
     """A request body above the limit in force."""
 
 
+class NotFound(UserError):
+    """What a request names, such as the directory of a model, is not there."""
+
+
+class NotLoaded(NotFound):
+    """No model of that name is loaded."""
+
+
+class AlreadyLoaded(UserError):
+    """A model of that name is loaded, or somebody else is loading or unloading it."""
+
+
 class ModelError(SagedockError):
     """The model directory cannot be used: missing, damaged, or not ours; whoever deployed it can repair it."""
 
 
 class PlatformError(SagedockError):
     """The machine refuses: disk full, port taken, device absent; whoever runs the container can repair it."""
+
+
+class InsufficientResources(PlatformError):
+    """No memory, disk or other resource is left for one more model; unloading another one repairs it."""
 
 
 class AlgorithmError(SagedockError):

@@ -64,6 +64,8 @@ def test_everything_given() -> None:
         ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "-1"),
         ("MAX_CONTENT_LENGTH", "6MB"),
         ("SAGEMAKER_INFERENCE_ENSEMBLE", "maybe"),
+        ("SAGEMAKER_MULTI_MODEL", "True"),
+        ("SAGEDOCK_MODEL_EVICTION", "fifo"),
     ],
 )
 def test_garbage_is_a_warning_and_the_default(name: str, value: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -71,6 +73,25 @@ def test_garbage_is_a_warning_and_the_default(name: str, value: str, caplog: pyt
     with caplog.at_level(logging.WARNING):
         assert settings(**{name: value}) == settings()
     assert [repr(value) in record.message and name in record.message for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("text", ["", "false", "True", "TRUE", "1", " true", "yes"])
+def test_multi_model_is_exactly_true(text: str) -> None:
+    """contract 5.1: unset or not `true` is a single model."""
+    assert settings(SAGEMAKER_MULTI_MODEL="true").multi_model
+    assert settings(SAGEMAKER_MULTI_MODEL=text) == settings()
+
+
+def test_the_memory_of_models() -> None:
+    """Issue 3, item 2: a memory budget, by default from the container's limit and what is in use already."""
+    many = {"SAGEMAKER_MULTI_MODEL": "true"}
+    default = settings(**many)
+    assert 0 < default.model_memory_bytes < machine.memory_limit() * 3 // 4
+    assert default.eviction == "platform"
+    several = settings(**many, SAGEMAKER_MODEL_SERVER_WORKERS="5")
+    assert (several.workers, several.threads) == (1, machine.cpu_count()), "models are held once"
+    chosen = settings(**many, SAGEDOCK_MODEL_MEMORY_IN_MB="12", SAGEDOCK_MODEL_EVICTION="LRU")
+    assert (chosen.model_memory_bytes, chosen.eviction) == (12 * MEBIBYTE, "lru")
 
 
 @pytest.mark.parametrize(

@@ -100,10 +100,10 @@ def test_environment(cpu: Engine) -> None:
 
 
 def test_labels(cpu: Engine) -> None:
-    """Contract A08: accept-bind-to-port. multi-models is set once multi-model endpoints are implemented (9)."""
+    """Contract A08: accept-bind-to-port and multi-models."""
     labels = cpu.configuration["Labels"]
     assert labels["com.amazonaws.sagemaker.capabilities.accept-bind-to-port"] == "true"
-    assert "com.amazonaws.sagemaker.capabilities.multi-models" not in labels
+    assert labels["com.amazonaws.sagemaker.capabilities.multi-models"] == "true"
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
     for name in ("title", "description", "version", "revision"):
         assert labels[f"org.opencontainers.image.{name}"]

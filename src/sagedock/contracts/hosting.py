@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,9 @@ MEBIBYTE = 1024 * 1024
 DEFAULT_PORT = 8080
 DEFAULT_PAYLOAD_MEBIBYTES = 25
 LARGEST_PAYLOAD_MEBIBYTES = plans.MOST_TRANSFORM_MEBIBYTES
+
+EVICTIONS = ("platform", "lru")
+"""Who makes room for a model that does not fit: SageMaker, by unloading others, or this server by itself."""
 
 _LONGEST_NUMBER = 20
 
@@ -57,7 +60,8 @@ class HostingSettings:
     `threads` is how many inferences run at once in each of `workers` processes. `timeout` is after how many seconds of
     silence a worker is replaced, 0 for never; no request is cut by it. `max_payload_bytes` bounds a request's body.
     `batch` is SAGEMAKER_BATCH as spelled, None when it is absent or false. `plan` is what was measured of this setting,
-    where it was.
+    where it was. `multi_model` means many models in one process, which may take `model_memory_bytes` together;
+    `eviction` is one of EVICTIONS.
     """
 
     port: int = DEFAULT_PORT
@@ -68,6 +72,9 @@ class HostingSettings:
     default_accept: str | None = None
     batch: str | None = None
     plan: Plan | None = None
+    multi_model: bool = False
+    model_memory_bytes: int = 0
+    eviction: str = EVICTIONS[0]
     options: InferenceOptions = field(default_factory=InferenceOptions)
 
     @classmethod
@@ -77,18 +84,22 @@ class HostingSettings:
         Raises UserError or PlatformError for a SAGEDOCK_DEVICE that cannot be had.
         """
         batch = environment.get("SAGEMAKER_BATCH", "").strip()
+        multi_model = _multi_model(environment)
         directory = Paths.from_environment(environment).model
-        plan = plans.in_force(environment, directory)
+        plan = None if multi_model else plans.in_force(environment, directory)
         payload = _max_payload(environment)
-        workers = plan.workers if plan else _default_workers(directory, payload)
+        workers, threads = _default_counts(plan, directory, payload, multi_model=multi_model)
         settings = cls(
             port=_whole(environment, "SAGEMAKER_BIND_TO_PORT", DEFAULT_PORT, 1, 65535),
-            workers=_whole(environment, "SAGEMAKER_MODEL_SERVER_WORKERS", workers, 1, 1024),
-            threads=_whole(environment, "SAGEDOCK_INFERENCE_THREADS", plan.threads if plan else 1, 1, 1024),
+            workers=1 if multi_model else _whole(environment, "SAGEMAKER_MODEL_SERVER_WORKERS", workers, 1, 1024),
+            threads=_whole(environment, "SAGEDOCK_INFERENCE_THREADS", threads, 1, 1024),
             timeout=_whole(environment, "SAGEMAKER_MODEL_SERVER_TIMEOUT", 0, 0, 86400),
             max_payload_bytes=payload,
             default_accept=environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "").strip() or None,
             batch=None if batch.lower() in _FALSE else batch,
+            multi_model=multi_model,
+            model_memory_bytes=_model_memory(environment) if multi_model else 0,
+            eviction=_choice(environment, "SAGEDOCK_MODEL_EVICTION", EVICTIONS),
             options=InferenceOptions.from_environment(environment),
         )
         measured = plan and not _asks_for_payload(environment) and settings.answers_by(plan)
@@ -119,10 +130,16 @@ class HostingSettings:
         return transforms, min(limit, LARGEST_PAYLOAD_MEBIBYTES // transforms)
 
 
-def _default_workers(directory: Path, payload: int) -> int:
-    """One for each processor this container may use, as far as the model fits its memory so many times."""
+def _default_counts(plan: Plan | None, directory: Path, payload: int, *, multi_model: bool) -> tuple[int, int]:
+    """Workers, and threads in each: those of the plan, else one worker for each processor this container may use, as
+    far as the model fits its memory so many times. Many models are held once, by one process with so many threads.
+    """
+    if multi_model:
+        return 1, machine.cpu_count()
+    if plan is not None:
+        return plan.workers, plan.threads
     artefacts = capacity.artefact_bytes(directory)
-    return capacity.workers(machine.cpu_count(), machine.memory_limit(), artefacts, payload)
+    return capacity.workers(machine.cpu_count(), machine.memory_limit(), artefacts, payload), 1
 
 
 def _asks_for_payload(environment: Mapping[str, str]) -> bool:
@@ -134,6 +151,28 @@ def _max_payload(environment: Mapping[str, str]) -> int:
         mebibytes = _whole(environment, "SAGEMAKER_MAX_PAYLOAD_IN_MB", DEFAULT_PAYLOAD_MEBIBYTES, 0, 1024)
         return (mebibytes or LARGEST_PAYLOAD_MEBIBYTES) * MEBIBYTE
     return _whole(environment, "MAX_CONTENT_LENGTH", DEFAULT_PAYLOAD_MEBIBYTES * MEBIBYTE, 1, 1024 * MEBIBYTE)
+
+
+def _multi_model(environment: Mapping[str, str]) -> bool:
+    """SageMaker's own containers compare with exactly `true` (contract 5.1)."""
+    text = environment.get("SAGEMAKER_MULTI_MODEL", "")
+    if text != "true" and text.strip().lower() in _TRUE:
+        _log.warning("SAGEMAKER_MULTI_MODEL is %r, not exactly 'true': serving a single model", text)
+    return text == "true"
+
+
+def _model_memory(environment: Mapping[str, str]) -> int:
+    """Without a setting three quarters of what this container may use, less what this process has already."""
+    room = max(MEBIBYTE, machine.memory_limit() * 3 // 4 - machine.resident_memory())
+    return _whole(environment, "SAGEDOCK_MODEL_MEMORY_IN_MB", room // MEBIBYTE, 1, 2**30) * MEBIBYTE
+
+
+def _choice(environment: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
+    """The first of `allowed` is the default."""
+    text = environment.get(name, "").strip().lower() or allowed[0]
+    if text not in allowed:
+        _log.warning("%s is %r, not one of %s: using %s", name, environment[name], ", ".join(allowed), allowed[0])
+    return text if text in allowed else allowed[0]
 
 
 def _whole(environment: Mapping[str, str], name: str, default: int, smallest: int, largest: int) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 from sagedock.contracts.cgroup import ControlGroup
 from sagedock.errors import PlatformError, UserError
@@ -29,6 +31,18 @@ def memory_limit(group: ControlGroup | None = None) -> int:
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = (group or ControlGroup()).memory_bytes()
     return machine if limit is None else min(machine, limit)
+
+
+def resident_memory() -> int:
+    """Bytes of this process that are in memory now (proc(5), statm)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def return_memory() -> None:
+    """Give what was freed back to the machine (malloc_trim(3)); a C library without that does it by itself."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def gpu_count() -> int:

@@ -35,6 +35,11 @@ class Paths:
         return self.base / "model"
 
     @property
+    def models(self) -> Path:
+        """Where SageMaker unpacks the models of a multi-model endpoint, each in a directory of its own."""
+        return self.base / "models"
+
+    @property
     def output(self) -> Path:
         return self.base / "output"
 

@@ -7,8 +7,11 @@ from http import HTTPStatus
 
 from sagedock.errors import (
     AlgorithmError,
+    AlreadyLoaded,
+    InsufficientResources,
     ModelError,
     NotAcceptable,
+    NotFound,
     PayloadTooLarge,
     PlatformError,
     SagedockError,
@@ -20,8 +23,11 @@ STATUSES: tuple[tuple[type[SagedockError], HTTPStatus], ...] = (
     (UnsupportedMediaType, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (NotAcceptable, HTTPStatus.NOT_ACCEPTABLE),
     (PayloadTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (AlreadyLoaded, HTTPStatus.CONFLICT),
     (UserError, HTTPStatus.BAD_REQUEST),
     (ModelError, HTTPStatus.INTERNAL_SERVER_ERROR),
+    (InsufficientResources, HTTPStatus.INSUFFICIENT_STORAGE),
     (PlatformError, HTTPStatus.INTERNAL_SERVER_ERROR),
     (AlgorithmError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
