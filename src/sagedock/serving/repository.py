@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sagedock.contracts import machine
+from sagedock.contracts.capacity import artefact_bytes
 from sagedock.contracts.hosting import MEBIBYTE, HostingSettings
 from sagedock.errors import AlreadyLoaded, InsufficientResources, ModelError, NotLoaded, SagedockError, UserError
-from sagedock.serving import artefacts, paging
+from sagedock.serving import paging
 from sagedock.serving.lease import Entry, Lease
+from sagedock.serving.location import located
 from sagedock.serving.registry import Record, Registry
 
 if TYPE_CHECKING:  # the algorithms' libraries are imported with the first model
@@ -102,7 +104,7 @@ class Repository:
         nothing is; AlreadyLoaded; InsufficientResources.
         """
         _check(name)
-        directory = artefacts.located(url, self.root)
+        directory = located(url, self.root)
         with self._claim(name), _told(url):
             entry = Entry(name, url)
             self._bring(entry, directory)
@@ -210,7 +212,7 @@ class Repository:
         """Read a model into memory, within the budget; what it counted is given back when that fails."""
         with ExitStack() as undo:
             undo.callback(self._put_out, entry)
-            self._reserve(entry, max(artefacts.size(directory), entry.size))
+            self._reserve(entry, max(artefact_bytes(directory), entry.size))
             with _scarcity(entry.name):
                 loaded = self._read_directory(directory)
             self._reserve(entry, memory_of(loaded, directory))
@@ -281,7 +283,7 @@ class Repository:
         entry.tries += 1
         self._save()
         try:
-            return self._bring(entry, artefacts.located(entry.url, self.root))
+            return self._bring(entry, located(entry.url, self.root))
         except (ModelError, UserError) as error:
             self._drop(entry, str(error))
             raise NotLoaded(f"the model {entry.name!r} could not be read again: {error}") from error
@@ -322,7 +324,7 @@ class Repository:
 
 def memory_of(loaded: Loaded, directory: Path) -> int:
     """Bytes that a model takes in memory."""
-    return int(getattr(loaded.model, "memory_bytes", None) or artefacts.size(directory))
+    return int(getattr(loaded.model, "memory_bytes", None) or artefact_bytes(directory))
 
 
 def _check(name: str) -> None:

@@ -1,9 +1,7 @@
-"""The directory of a model in a multi-model endpoint: where it may lie, and how large it is."""
+"""Where the directory of a model may lie in a multi-model endpoint."""
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 
 from sagedock.errors import NotFound, UserError
@@ -30,19 +28,6 @@ def located(url: str, root: Path) -> Path:
     if not found:
         raise NotFound(f"url {url!r} is no directory: name the one that holds the model's artefacts", field="url")
     return directory
-
-
-def size(directory: Path) -> int:
-    """Bytes of all regular files in `directory` and below."""
-    return sum(_size(Path(folder) / name) for folder, _, names in os.walk(directory) for name in names)
-
-
-def _size(file: Path) -> int:
-    try:
-        found = file.lstat()
-    except OSError:
-        return 0
-    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def _outside(url: str, root: Path) -> UserError:
