@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from sagedock.contracts.hosting import HostingSettings
-from sagedock.serving.management import LONGEST_BODY, create_app
+from sagedock.serving.management import LOADS_AT_ONCE, LONGEST_BODY, Management, create_app
 from sagedock.serving.repository import SMALLEST_MODEL, Repository
 from tests.serving.models import write_constant
 
+PATIENCE_SECONDS = 60
 SETTINGS = HostingSettings(multi_model=True, model_memory_bytes=2 * SMALLEST_MODEL)
 
 
@@ -131,8 +133,41 @@ def test_paths_that_name_no_model_are_404(client: FlaskClient, root: Path, path:
         assert json.loads(reply.data)["error"]["code"] == "not_found"
 
 
+def test_requests_as_the_server_passes_them_on(root: Path) -> None:
+    """contract F20: the target is percent-coded as sent."""
+    management = Management(Repository.of(SETTINGS, root, None, None))
+    loaded = management.answer("POST", "/models", json.dumps(good(root, "a b")).encode(), "application/json")
+    assert (loaded.status, loaded.content_type) == (200, "application/json")
+    shown = {"modelName": "a b", "modelUrl": good(root)["url"]}
+    assert json.loads(management.answer("GET", "/models/a%20b", b"").body) == shown
+    assert json.loads(management.answer("GET", "/models?limit=1", b"").body) == {"models": [shown]}
+    for target, status in (("/models?limit=x", 400), ("/models/..%2f..%2fetc", 404), ("/elsewhere", 404), ("/", 404)):
+        answer = management.answer("GET", target, b"")
+        assert (answer.status, set(json.loads(answer.body))) == (status, {"error"})
+    refused = management.answer("PUT", "/models/a%20b/invoke", b"")
+    assert (refused.status, refused.content_type) == (405, "application/json")
+    assert management.answer("DELETE", "/models/a%20b", b"").status == 200
+
+
+def test_no_kind_of_request_takes_the_threads_of_another(root: Path) -> None:
+    """contract F12: however many loads are under way."""
+    management = Management(Repository.of(SETTINGS, root, None, None))
+    release, done = threading.Event(), [threading.Event() for _ in range(2)]
+    for _ in range(4 * LOADS_AT_ONCE):
+        management.submit("POST", lambda: release.wait(PATIENCE_SECONDS))
+    management.submit("GET", done[0].set)
+    management.submit("DELETE", done[1].set)
+    assert all(event.wait(PATIENCE_SECONDS) for event in done)
+    release.set()
+
+
 def test_methods_that_are_not_there(client: FlaskClient) -> None:
-    for method, path, allowed in (("PUT", "/models", {"GET", "POST"}), ("POST", "/models/a", {"GET", "DELETE"})):
+    wrong = (
+        ("PUT", "/models", {"GET", "POST"}),
+        ("POST", "/models/a", {"GET", "DELETE"}),
+        ("GET", "/models/a/invoke", {"POST"}),
+    )
+    for method, path, allowed in wrong:
         reply = client.open(path, method=method)
         assert reply.status_code == 405
         assert set(reply.headers["Allow"].split(", ")) >= allowed

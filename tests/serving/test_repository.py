@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import queue
 import random
 import threading
 import weakref
@@ -25,6 +26,7 @@ from sagedock.errors import (
 )
 from sagedock.serving import loading, registry
 from sagedock.serving.loading import Loaded
+from sagedock.serving.multi_model import MultiModelEndpoint
 from sagedock.serving.registry import Record, Registry
 from sagedock.serving.repository import MOST_TRIES, SMALLEST_MODEL, Repository
 from tests.serving.models import ARTEFACT, csv, records, write_constant
@@ -466,6 +468,57 @@ def test_no_answer_is_lost_or_mixed_up(make: Callable[..., Repository], *, evict
     for name in listed(repository):
         repository.unload(name)
     assert repository.used == 0
+
+
+def test_paths_of_invocations(repository: Repository, root: Path) -> None:
+    """contract F08, F13, F20"""
+    endpoint = MultiModelEndpoint(repository)
+    assert endpoint.ready
+    served = ["/models/a/invoke", "/models/a%2fb/invoke", "/models//invoke", "/models/invoke/invoke"]
+    assert all(endpoint.serves(path) for path in served)
+    others = [
+        "/models/invoke",
+        "/models/a",
+        "/models/a/b/invoke",
+        "/models/a//invoke",
+        "/invocations",
+        "/models",
+        "/xmodels/a/invoke",
+        "/",
+    ]
+    assert not any(endpoint.serves(path) for path in others)
+    repository.load("ein Modell", str(directory(root, 7)))
+    answer = endpoint.invoke("/models/ein%20Modell/invoke", BODY, "text/csv", "text/csv")
+    assert (answer.status, answer.body) == (200, b"7.0\n")
+    for path in ("/models/absent/invoke", "/models/..%2f..%2fetc/invoke", "/models/%ff/invoke"):
+        assert not endpoint.in_line(path)
+        called = threading.Event()
+        endpoint.when_ready(path, called.set)
+        assert called.is_set()
+        with pytest.raises(NotLoaded):
+            endpoint.invoke(path, BODY, "text/csv", "text/csv")
+
+
+def test_nobody_waits_in_a_thread_for_a_model_that_comes_back(
+    make: Callable[..., Repository], reader: Reader, root: Path
+) -> None:
+    repository = make(budget=SMALLEST_MODEL, evicts=True)
+    endpoint = MultiModelEndpoint(repository)
+    load(repository, 1, 2)
+    answers: queue.Queue[bytes] = queue.Queue()
+
+    def action() -> None:
+        answers.put(endpoint.invoke(f"/models/{named(1)}/invoke", BODY, "text/csv", "text/csv").body)
+
+    with reader.holding(directory(root, 1)):
+        for _ in range(3):
+            endpoint.when_ready(f"/models/{named(1)}/invoke", action)
+        assert reader.reached.wait(PATIENCE_SECONDS)
+        assert answers.empty()
+    assert [answers.get(timeout=PATIENCE_SECONDS) for _ in range(3)] == [b"1.0\n"] * 3
+    endpoint.when_ready(f"/models/{named(1)}/invoke", action)
+    assert answers.get_nowait() == b"1.0\n"
+    repository.unload(named(1))
 
 
 def test_a_thousand_models(repository: Repository, root: Path) -> None:

@@ -1,31 +1,72 @@
 """The management routes of a multi-model endpoint: load, list, get and unload models (contract.md 5.3).
 
-GET answers at once. POST /models takes as long as the model takes to be read, DELETE as long as its invocations run, so
-each of the two wants threads of its own (`LOADS_AT_ONCE`, `UNLOADS_AT_ONCE`): then no number of slow loads keeps a
-model from being listed, found, invoked or unloaded, and it is unloading that ends a lack of memory.
+Flask knows the routes, and nothing else of the server goes through it.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from io import BytesIO
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from sagedock.errors import SagedockError, UserError
 from sagedock.serving import errors
+from sagedock.serving.answer import Answer
 from sagedock.serving.repository import Description, Repository
 
 LOADS_AT_ONCE = 8
 UNLOADS_AT_ONCE = 8
+QUICK_THREADS = 2
 LONGEST_BODY = 64 * 1024
 ROUTES = "GET and POST /models, GET and DELETE /models/<name>, POST /models/<name>/invoke and GET /ping"
 
 _log = logging.getLogger(__name__)
+
+
+class Management:
+    """Answers management requests, in threads that no kind of request can use up for another kind.
+
+    POST takes as long as the model takes to be read, DELETE as long as its invocations run, everything else no time: so
+    no number of slow loads keeps a model from being listed, found or unloaded, and unloading is what ends a lack of
+    memory.
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        self._app = create_app(repository)
+        self._threads = {
+            "POST": ThreadPoolExecutor(LOADS_AT_ONCE, thread_name_prefix="model-loading"),
+            "DELETE": ThreadPoolExecutor(UNLOADS_AT_ONCE, thread_name_prefix="model-unloading"),
+        }
+        self._quick = ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="management")
+
+    def submit(self, method: str, work: Callable[[], object]) -> None:
+        """Have `work`, which answers a request of this method, done by a thread."""
+        self._threads.get(method, self._quick).submit(work)
+
+    def answer(self, method: str, target: str, body: bytes, content_type: str | None = None) -> Answer:
+        """Answer one request to `target`, percent-coded as sent; what nobody foresaw is raised."""
+        path, _, query = target.partition("?")
+        environment = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+            "QUERY_STRING": query,
+            "CONTENT_LENGTH": str(len(body)),
+            "CONTENT_TYPE": content_type or "",
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "wsgi.url_scheme": "http",
+            "wsgi.input": BytesIO(body),
+        }
+        response = Response.from_app(self._app, environment)
+        return Answer(response.status_code, response.get_data(), response.content_type)
 
 
 def create_app(repository: Repository) -> Flask:
@@ -59,6 +100,10 @@ def create_app(repository: Repository) -> Flask:
     def unload_model(name: str) -> Response:
         repository.unload(name)
         return _json({})
+
+    @app.route("/models/<name>/invoke", methods=["GET", "PUT", "PATCH", "DELETE"], provide_automatic_options=False)
+    def only_post(name: str) -> Response:
+        raise MethodNotAllowed(["POST"], f"{name} is invoked by POST")
 
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(SagedockError, _explain)

@@ -6,7 +6,6 @@ after the worker process was replaced. A model that is away comes back for its n
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import threading
@@ -22,10 +21,11 @@ from typing import TYPE_CHECKING
 from sagedock.contracts import machine
 from sagedock.contracts.capacity import artefact_bytes
 from sagedock.contracts.hosting import MEBIBYTE, HostingSettings
-from sagedock.errors import AlreadyLoaded, InsufficientResources, ModelError, NotLoaded, SagedockError, UserError
+from sagedock.errors import AlreadyLoaded, ModelError, NotLoaded, UserError
 from sagedock.serving import paging
 from sagedock.serving.lease import Entry, Lease
 from sagedock.serving.location import located
+from sagedock.serving.refusals import not_loaded, require_name, scarcity_told, too_large, unusable_told
 from sagedock.serving.registry import Record, Registry
 
 if TYPE_CHECKING:  # the algorithms' libraries are imported with the first model
@@ -39,8 +39,6 @@ RETURNS_AT_ONCE = 8
 """Threads in which models come back; they are started when they are needed."""
 MOST_TRIES = 3
 """A model that was being restored so often when the process ended is not restored again."""
-LONGEST_NAME = 1024
-SCARCE = frozenset({errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
 
 _log = logging.getLogger(__name__)
 
@@ -103,9 +101,9 @@ class Repository:
         Raises UserError for a name or url that cannot be, and for a model that cannot be used; NotFound for a url where
         nothing is; AlreadyLoaded; InsufficientResources.
         """
-        _check(name)
+        require_name(name)
         directory = located(url, self.root)
-        with self._claim(name), _told(url):
+        with self._claim(name), unusable_told(url):
             entry = Entry(name, url)
             self._bring(entry, directory)
             with self._lock:
@@ -158,13 +156,18 @@ class Repository:
         with self._lock:
             entry = self._models.get(name)
             if entry is None:
-                raise _not_loaded(name)
+                raise not_loaded(name)
             entry.running += 1
             if entry.loaded is None:
                 self._call_back(entry)
             elif self._evicts:
                 self._present.move_to_end(name)
             return Lease(entry, self._lock)
+
+    def at_hand(self, name: str) -> Loaded | None:
+        """The model as far as it is in memory at this moment; only a lease keeps it there."""
+        entry = self._models.get(name)
+        return None if entry is None else entry.loaded
 
     def restore(self) -> None:
         """List the models of the worker before this one, and read them again in the background."""
@@ -191,7 +194,7 @@ class Repository:
         """Under the lock."""
         entry = self._models.get(name)
         if entry is None:
-            raise _not_loaded(name)
+            raise not_loaded(name)
         return entry
 
     @contextmanager
@@ -213,7 +216,7 @@ class Repository:
         with ExitStack() as undo:
             undo.callback(self._put_out, entry)
             self._reserve(entry, max(artefact_bytes(directory), entry.size))
-            with _scarcity(entry.name):
+            with scarcity_told(entry.name):
                 loaded = self._read_directory(directory)
             self._reserve(entry, memory_of(loaded, directory))
             undo.pop_all()
@@ -232,7 +235,7 @@ class Repository:
             missing = self._used - entry.counted + wanted - self.budget
             idle = self._idle(missing) if self._evicts and missing > 0 else []
             if missing > 0 and not idle:
-                raise _too_large(entry.name, wanted, self._used - entry.counted, self.budget)
+                raise too_large(entry.name, wanted, self._used - entry.counted, self.budget)
             freed = [self._take_out(other) for other in idle]
             self._used += wanted - entry.counted
             entry.counted = wanted
@@ -325,54 +328,6 @@ class Repository:
 def memory_of(loaded: Loaded, directory: Path) -> int:
     """Bytes that a model takes in memory."""
     return int(getattr(loaded.model, "memory_bytes", None) or artefact_bytes(directory))
-
-
-def _check(name: str) -> None:
-    if not name or len(name) > LONGEST_NAME or not name.isprintable() or "/" in name or name in {".", ".."}:
-        shown = name if len(name) <= 80 else name[:80] + "…"
-        rule = f"of 1 to {LONGEST_NAME} printable characters, without /, and neither . nor .."
-        raise UserError(f"model_name is {shown!r}; it must be a text {rule}", field="model_name")
-
-
-@contextmanager
-def _told(url: str) -> Iterator[None]:
-    """A model that cannot be used is the fault of whoever named it."""
-    try:
-        yield
-    except ModelError as error:
-        raise UserError(f"the model at {url} cannot be used: {error}", field="url") from error
-
-
-@contextmanager
-def _scarcity(name: str) -> Iterator[None]:
-    """What the machine has no room for is told as that."""
-    try:
-        yield
-    except MemoryError as error:
-        raise _scarce(name, "no memory is left") from error
-    except SagedockError as error:
-        cause = error.__cause__
-        if isinstance(cause, OSError) and cause.errno in SCARCE:
-            raise _scarce(name, str(error)) from error
-        raise
-
-
-def _scarce(name: str, what: str) -> InsufficientResources:
-    return InsufficientResources(f"the model {name!r} cannot be loaded, {what}: unload another model and try again")
-
-
-def _too_large(name: str, wanted: int, used: int, budget: int) -> InsufficientResources:
-    figures = (
-        f"it needs {wanted / MEBIBYTE:.1f} MiB, and {used / MEBIBYTE:.1f} of {budget / MEBIBYTE:.1f} MiB are taken"
-    )
-    return InsufficientResources(
-        f"no memory for the model {name!r}: {figures}; unload another model, or raise SAGEDOCK_MODEL_MEMORY_IN_MB"
-    )
-
-
-def _not_loaded(name: str) -> NotLoaded:
-    shown = name if len(name) <= 80 else name[:80] + "…"
-    return NotLoaded(f"no model {shown!r} is loaded: load it with POST /models", field="model_name")
 
 
 def _dropped(name: str, reason: str) -> None:
