@@ -10,11 +10,12 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sagedock import __version__, log
 from sagedock.errors import SagedockError, UserError
 
-COMMANDS = ("train", "serve", "run", "list", "describe")
+COMMANDS = ("train", "serve", "plan", "run", "list", "describe")
 NOT_FOUND = 127
 
 
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=meaning, description=meaning)
         command.add_argument("--base", type=Path, help="stands for /opt/ml (default: $SAGEMAKER_BASE_DIR or /opt/ml)")
+    _add_plan(commands)
     run = commands.add_parser("run", help="run a CreateTrainingJob document here, as a process")
     run.add_argument("document", type=Path, help="the request body, for example containers/churn/training-job.json")
     run.add_argument("--base", type=Path, required=True, help="the directory to make, which stands for /opt/ml")
@@ -69,6 +71,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_plan(commands: Any) -> None:
+    meaning = "load-test a model here and write down the setting that serves it best"
+    command = commands.add_parser("plan", help=meaning, description=meaning)
+    place = command.add_mutually_exclusive_group()
+    place.add_argument("--base", type=Path, help="stands for /opt/ml (default: $SAGEMAKER_BASE_DIR or /opt/ml)")
+    place.add_argument("--model", type=Path, help="the model directory (default: model below the base directory)")
+    command.add_argument("--sample", type=Path, help="the body of a request (default: one CSV record, made up)")
+    command.add_argument("--content-type", help="the type of the sample")
+    command.add_argument("--accept", help="the type asked of the answers")
+    command.add_argument(
+        "--p99",
+        type=float,
+        metavar="MS",
+        help="what the 99th percentile may be, in ms (default: ten times a quiet server's median, at least 10)",
+    )
+    command.add_argument("--seconds", type=float, default=50.0, help="how long to measure, about (default: 50)")
+    command.add_argument("--output", type=Path, help="where the plan goes (default: plan.json beside the model)")
+
+
 def _train(_options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     # process 1 of a container is deaf to signals it has no handler for, and the imports below take a moment
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
@@ -81,6 +102,17 @@ def _serve(_options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from sagedock.serving.server import serve
 
     return serve(environment)
+
+
+def _plan(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from sagedock.contracts.paths import Paths
+    from sagedock.local.plan import plan
+    from sagedock.local.sample import Sample
+
+    model = options.model or Paths.from_environment(environment).model
+    algorithm = environment.get("SAGEDOCK_ALGORITHM")
+    sample = Sample.of(options.sample, options.content_type, options.accept, model, algorithm)
+    return plan(model, sample, environment, limit_ms=options.p99, seconds=options.seconds, output=options.output)
 
 
 def _run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
@@ -104,7 +136,7 @@ def _describe(options: argparse.Namespace, _environment: Mapping[str, str]) -> i
     return 0
 
 
-_COMMANDS = {"train": _train, "serve": _serve, "run": _run, "list": _list, "describe": _describe}
+_COMMANDS = {"train": _train, "serve": _serve, "plan": _plan, "run": _run, "list": _list, "describe": _describe}
 
 
 def _pairs(given: Sequence[str]) -> dict[str, Path]:

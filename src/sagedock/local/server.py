@@ -20,7 +20,6 @@ from sagedock.errors import PlatformError
 START_SECONDS = 120
 STOP_SECONDS = 30
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 
 
 class LocalServer:
@@ -87,7 +86,11 @@ class LocalServer:
 
     def memory_bytes(self) -> list[int]:
         """The proportional share of memory (PSS) of each process, the parent's first."""
-        return [_pss(pid) for pid in self._pids()]
+        return [_kibibytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss") * 1024 for pid in self._pids()]
+
+    def peak_bytes(self) -> int:
+        """The sum of the most memory each process has had so far; what they share is counted for each."""
+        return sum(_kibibytes(Path(f"/proc/{pid}/status"), "VmHWM") for pid in self._pids()) * 1024
 
     def _pids(self) -> list[int]:
         found = [self.process.pid]
@@ -135,9 +138,9 @@ def _cpu_ticks(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
-def _pss(pid: int) -> int:
+def _kibibytes(file: Path, name: str) -> int:
     try:
-        found = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_text())
+        found = re.search(rf"^{name}:\s+(\d+) kB", file.read_text(), re.MULTILINE)
     except OSError:
         return 0
-    return int(found[1]) * 1024 if found else 0
+    return int(found[1]) if found else 0
