@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sagedock.contracts import capacity, machine, plan
 from sagedock.contracts.hosting import MEBIBYTE, HostingSettings
 from sagedock.contracts.plan import Plan
-from sagedock.errors import UserError
+from sagedock.errors import PlatformError, UserError
 
 MADE = Plan(
     cpus=machine.cpus(),
@@ -52,6 +52,11 @@ def change(base: Path, **members: Any) -> None:
 
 def test_what_is_written_is_read(base: Path) -> None:
     assert plan.read(base / "model" / plan.NAME) == MADE
+
+
+def test_a_plan_that_cannot_be_written_says_why() -> None:
+    with pytest.raises(PlatformError, match="cannot write /proc/plan.json"):
+        plan.write(Path("/proc/plan.json"), MADE)
 
 
 def test_a_plan_sets_workers_threads_and_execution_parameters(base: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException
@@ -12,13 +13,14 @@ from sagedock.local.load import Exchange, Load, LoadClient
 from sagedock.local.sample import Sample
 from sagedock.local.server import LocalServer
 
-PAYLOADS = (1, 6, 25, 100)
-"""In MiB; 6 is SageMaker's default."""
+PAYLOADS = (6, 25, 100)
+"""In MiB; 6 is SageMaker's default, and less would refuse records that users expect to pass."""
 AS_GOOD = 0.95
 """Of two settings this close the smaller is taken."""
 MEMORY_SHARE = 0.8
 """Of the memory limit, for a server under the load of a batch."""
 PATIENCE = 60.0
+SHORTEST_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,12 @@ def best(
 
     `memory` is the limit in bytes. Raises PlatformError when not even the smallest is answered without an error.
     """
-    settings = candidates(slots, largest)
-    measured = [_measured(client, server, sample, *setting, seconds / len(settings)) for setting in settings]
+    settings, end = candidates(slots, largest), time.monotonic() + seconds
+    measured = []
+    for number, setting in enumerate(settings):
+        share = (end - time.monotonic()) / (len(settings) - number)
+        if number == 0 or share > 0:
+            measured.append(_measured(client, server, sample, *setting, max(share, SHORTEST_SECONDS)))
     fitting = [found for found in measured if found is not None and found.memory_bytes <= MEMORY_SHARE * memory]
     if not fitting:
         raise PlatformError(

@@ -1,0 +1,5 @@
+"""Servers that tests share."""
+
+from tests.serving.conftest import model_base, served
+
+__all__ = ["model_base", "served"]
