@@ -55,7 +55,7 @@ def test_what_is_written_is_read(base: Path) -> None:
 
 
 def test_a_plan_that_cannot_be_written_says_why() -> None:
-    with pytest.raises(PlatformError, match="cannot write /proc/plan.json"):
+    with pytest.raises(PlatformError, match="cannot write /proc/plan"):
         plan.write(Path("/proc/plan.json"), MADE)
 
 
