@@ -16,38 +16,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.serving.held import HeldModel
 from tests.serving.models import ARTEFACT, csv, records, write_manifest, write_model, write_slow_model
 from tests.serving.process import PATIENCE_SECONDS, Server, free_port, reply_of, wait_until
 
 
 @pytest.fixture
-def held(model_base: Path) -> HeldModel:
-    """A model whose bytes come out of a FIFO: it loads when the test says so."""
-    return HeldModel(model_base / "model" / ARTEFACT)
-
-
-class HeldModel:
-    """A named pipe in the place of the model file; the manifest holds the checksum of what comes through."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.content = file.read_bytes()
-        file.unlink()
-        os.mkfifo(file)
-
-    def release(self, times: int = 2) -> None:
-        """Let a worker read the model: once for its checksum, once to load it."""
-        for _ in range(times):
-            self.file.write_bytes(self.content)
-            wait_until(self._drained, "nobody read the model")
-
-    def _drained(self) -> bool:
-        """Whether the reader of before is gone, so that the next writer meets the next reader."""
-        try:
-            os.close(os.open(self.file, os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:
-            return True
-        return False
+def held(model_base: Path) -> Iterator[HeldModel]:
+    """A model that loads when the test says so."""
+    with HeldModel(model_base / "model" / ARTEFACT) as model:
+        yield model
 
 
 def listens(port: int) -> bool:

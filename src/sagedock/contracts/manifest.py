@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib import metadata
@@ -17,6 +18,9 @@ from sagedock.errors import ModelError
 
 NAME = "manifest.json"
 FORMAT_VERSION = 1
+LARGEST_BYTES = 16 << 20
+"""A manifest holds hyperparameters, names of classes and checksums: kilobytes."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -74,24 +78,45 @@ def read(directory: Path) -> Manifest | None:
     """The manifest of `directory`, its files verified, or None when there is no manifest.
 
     Raises ModelError when the manifest does not parse, was written by a newer sagedock, or names a file that is
-    missing or has another sha256.
+    missing, lies elsewhere or has another sha256.
     """
     file = directory / NAME
     try:
-        manifest = _parsed(json.loads(file.read_bytes()))
+        manifest = _parsed(_json(file))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"cannot use {file}: {error}; deploy the model's archive again") from error
     _verify(directory, manifest)
     return manifest
+
+
+def _json(file: Path) -> object:
+    with file.open("rb") as content:
+        text = content.read(LARGEST_BYTES + 1)
+    if len(text) > LARGEST_BYTES:
+        raise ValueError(f"it has more than {LARGEST_BYTES} bytes")
+    return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"it holds {twice!r} twice")
+    return found
+
+
+def _refuse_constant(text: str) -> object:
+    raise ValueError(f"{text} is no JSON number")
 
 
 def _parsed(content: object) -> Manifest:
     if not isinstance(content, dict):
         raise ValueError(f"it must hold a JSON object, not {type(content).__name__}")  # noqa: TRY004
     given: dict[str, Any] = {"format_version": FORMAT_VERSION, **content}
-    if given["format_version"] != FORMAT_VERSION:
+    if given["format_version"] != FORMAT_VERSION or isinstance(given["format_version"], bool):
         raise ValueError(
             f"it has format_version {given['format_version']!r}, and this sagedock reads {FORMAT_VERSION}: serve the "
             "model with the sagedock version that trained it, or a newer one"
@@ -101,16 +126,39 @@ def _parsed(content: object) -> Manifest:
         kind = {"algorithm": str, "format_version": int}.get(name, dict)
         if not isinstance(given.get(name), kind):
             raise ValueError(f"its member {name!r} is missing or no {kind.__name__}")  # noqa: TRY004
-    return Manifest(**{name: given[name] for name in members})
+    manifest = Manifest(**{name: given[name] for name in members})
+    _require_sense(manifest)
+    return manifest
+
+
+def _require_sense(manifest: Manifest) -> None:
+    """Raise ValueError for a member whose content is of the wrong type, and for a file's name that leads elsewhere."""
+    count = manifest.model.get("feature_count")
+    if count is not None and (not isinstance(count, int) or isinstance(count, bool) or not 0 <= count < 1 << 31):
+        raise ValueError(f"its feature_count is {count!r}, not a whole number of columns")
+    for name, expected in manifest.files.items():
+        if not _is_plain(name):
+            raise ValueError(
+                f"it names the file {name!r}, which lies outside the model directory or is no plain relative name"
+            )
+        if not isinstance(expected, str) or not _SHA256.fullmatch(expected):
+            raise ValueError(f"its sha256 of {name!r} is {expected!r}, not 64 hexadecimal digits")
+
+
+def _is_plain(name: str) -> bool:
+    """Whether `name` is one way, the only way, to write a path below the directory."""
+    parts = name.split("/")
+    odd = any(ord(character) < 32 or character == "\\" or "\ud800" <= character <= "\udfff" for character in name)
+    return not odd and all(part not in {"", ".", ".."} and len(part.encode()) <= 255 for part in parts)
 
 
 def _verify(directory: Path, manifest: Manifest) -> None:
     root = directory.resolve()
     for name, expected in manifest.files.items():
         file = directory / name
-        if not file.resolve().is_relative_to(root):
-            raise ModelError(f"{directory / NAME} names {name!r}, which lies outside the model directory")
         try:
+            if not file.resolve().is_relative_to(root):
+                raise ModelError(f"{directory / NAME} names {name!r}, which lies outside the model directory")
             found = sha256(file)
         except OSError as error:
             raise ModelError(f"cannot read {file}, which the manifest lists: {error.strerror}") from error

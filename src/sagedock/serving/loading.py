@@ -12,8 +12,9 @@ from pathlib import Path
 
 from sagedock import algorithms
 from sagedock.algorithm import Algorithm, Model
-from sagedock.contracts import manifest
+from sagedock.contracts import manifest, model_directory, signatures
 from sagedock.contracts.hosting import HostingSettings
+from sagedock.contracts.model_directory import ModelDirectory
 from sagedock.errors import ModelError, SagedockError, UserError
 from sagedock.formats.media_types import CSV, parse_media_type
 from sagedock.serving.answer import Answer
@@ -51,16 +52,14 @@ def load(directory: Path, algorithm_name: str | None, settings: HostingSettings)
 
 
 def _load(directory: Path, algorithm_name: str | None, settings: HostingSettings) -> Loaded:
-    if not directory.is_dir() or not any(directory.iterdir()):
-        raise ModelError(
-            f"the model directory {directory} is missing or empty: mount a trained model there, or set "
-            "SAGEMAKER_BASE_DIR to the directory that holds model/"
-        )
-    description = manifest.read(directory)
-    name = description.algorithm if description else _named_or_recognised(directory, algorithm_name)
+    options = settings.options
+    found = model_directory.examine(directory, allow_pickle=options.allow_pickle)
+    name = found.manifest.algorithm if found.manifest else _named_or_recognised(found, algorithm_name)
     algorithm = algorithms.find(name)
+    for file in _loaded_from(found, algorithm):
+        signatures.require_safe(file, allow_pickle=options.allow_pickle)
     with _hidden(algorithm.unneeded):
-        model = algorithm.load(directory, description, settings.options)
+        model = algorithm.load(found.path, found.manifest, options)
         loaded = Loaded(algorithm, model, _default_accept(algorithm, settings.default_accept))
         _warm_up(loaded)
     return loaded
@@ -78,21 +77,35 @@ def _hidden(packages: Iterable[str]) -> Iterator[None]:
             del sys.modules[name]
 
 
-def _named_or_recognised(directory: Path, algorithm_name: str | None) -> str:
+def _named_or_recognised(found: ModelDirectory, algorithm_name: str | None) -> str:
     if algorithm_name:
         return algorithm_name
-    recognised = [name for name in algorithms.names() if _matches(directory, algorithms.find(name).artefacts)]
+    recognised = [name for name in algorithms.names() if _matching(found, algorithms.find(name))]
     if len(recognised) == 1:
         return recognised[0]
-    found = f"fits {' and '.join(recognised)}" if recognised else "holds no artefact of a known algorithm"
+    fits = (
+        f"fits {' and '.join(recognised)}" if recognised else f"holds no artefact of a known algorithm{_kinds(found)}"
+    )
     raise ModelError(
-        f"{directory} has no {manifest.NAME} and {found}: set SAGEDOCK_ALGORITHM to one of "
+        f"{found.path} has no {manifest.NAME} and {fits}: set SAGEDOCK_ALGORITHM to one of "
         f"{', '.join(algorithms.names())}"
     )
 
 
-def _matches(directory: Path, patterns: Iterable[str]) -> bool:
-    return any(next(directory.glob(pattern), None) is not None for pattern in patterns)
+def _matching(found: ModelDirectory, algorithm: Algorithm) -> list[Path]:
+    """The files whose names are those of the algorithm's artefacts."""
+    return [file for file in found.files() if any(file.match(pattern) for pattern in algorithm.artefacts)]
+
+
+def _loaded_from(found: ModelDirectory, algorithm: Algorithm) -> list[Path]:
+    """The manifest's files or, without one, those named like artefacts, else all at the top."""
+    return found.files() if found.manifest is not None else _matching(found, algorithm) or found.files()
+
+
+def _kinds(found: ModelDirectory) -> str:
+    """What a few of the files are, for whoever deployed another framework's model."""
+    told = [f"{file.name} is {signatures.recognise(file).name}" for file in found.files()[:3]]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _default_accept(algorithm: Algorithm, asked: str | None) -> str | None:
