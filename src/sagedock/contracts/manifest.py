@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +44,9 @@ class Manifest:
 
 def versions_of(distributions: Iterable[str]) -> dict[str, str]:
     """The versions of sagedock, Python and those of `distributions` that are installed."""
+    import platform
+    from importlib import metadata  # 50 ms that serving, which only reads manifests, does not spend
+
     found = {"sagedock": __version__, "python": platform.python_version()}
     for name in distributions:
         try:
