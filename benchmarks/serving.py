@@ -3,11 +3,12 @@
     python benchmarks/serving.py --rounds 3 --seconds 4
 
 All servers hold one model (100 trees of depth 6, 20 columns) and answer the same records, 1 or 1,000 in a request; a
-first request checks that each gives XGBoost's own answers. wrk sends them over 8 connections. CPU is user plus system
-time of the server's whole process tree, divided by the requests answered; memory is the tree's proportional share (PSS)
-after the load; readiness is from the start of the process to its first good health check. The servers take turns
-within each round, and medians are printed. Peers are installed by requirements/bench.in into .venv-bench; those of
-a package that is absent are left out, and said so. Needs wrk (Debian package `wrk`) and Linux.
+first request checks that each gives XGBoost's own answers. wrk sends them over 8 or 32 connections. CPU is user plus
+system time of the server's whole process tree, divided by the requests answered; memory is the proportional share (PSS)
+after the load, of the tree and of its largest process; readiness is from the start of the process to its first good
+health check. The servers take turns within each round, and medians are printed. The load client of `sagedock plan` then
+measures sagedock again, as a second opinion. Peers are installed by requirements/bench.in into .venv-bench; those of a
+package that is absent are left out, and said so. Needs wrk (Debian package `wrk`) and Linux.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ from pathlib import Path
 import numpy as np
 import xgboost
 
+from sagedock.local.load import Exchange, Load, LoadClient
+
 ROOT = Path(__file__).parents[1]
 PEER_ENVIRONMENT = ROOT / ".venv-bench"
 COLUMNS = 20
-CASES = {"1 row": 1, "1,000 rows": 1000}
-CONNECTIONS = 8
 START_SECONDS = 120
 TICKS = os.sysconf("SC_CLK_TCK")
 Rows = Sequence[Sequence[float]]
@@ -54,6 +55,20 @@ def csv_with_header(rows: Rows) -> str:
 def figures(text: str) -> list[float]:
     """Every number of an answer, whatever stands around them."""
     return [float(found) for found in re.findall(r"\d\.\d+(?:e-\d+)?", text)]
+
+
+@dataclass(frozen=True)
+class Case:
+    """So many records in a request, over so many connections."""
+
+    rows: int
+    connections: int
+
+    def __str__(self) -> str:
+        return f"{self.rows:,} row{'s' if self.rows > 1 else ''} at {self.connections}"
+
+
+CASES = (Case(1, 8), Case(1, 32), Case(1000, 8))
 
 
 @dataclass(frozen=True)
@@ -121,8 +136,8 @@ class Running:
     server: Server
     port: int
     process: subprocess.Popen[bytes]
-    ready_seconds: float
-    measured: dict[str, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    ready_seconds: list[float]
+    measured: dict[Case, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
 
     def tree(self) -> list[int]:
         """The process and all its descendants."""
@@ -144,9 +159,10 @@ class Running:
             ticks += int(fields[11]) + int(fields[12])
         return ticks / TICKS
 
-    def pss_megabytes(self) -> float:
-        lines = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self.tree())
-        return sum(int(found) for text in lines for found in re.findall(r"^Pss:\s+(\d+)", text, re.MULTILINE)) / 1024
+    def pss_megabytes(self) -> list[float]:
+        """Of each process of the tree."""
+        texts = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self.tree())
+        return [int(kibibytes) / 1024 for text in texts for kibibytes in re.findall(r"(?m)^Pss:\s+(\d+)", text)]
 
     def answer(self, body: str) -> str:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -203,8 +219,20 @@ def start(server: Server, model: Path) -> Running:
     while not healthy(port, server.ping):
         if process.poll() is not None or time.perf_counter() - began > START_SECONDS:
             raise SystemExit(f"{server.name} did not start: {Path(log.name).read_text()[-2000:]}")
-        time.sleep(0.02)
-    return Running(server, port, process, time.perf_counter() - began)
+        time.sleep(0.01)
+    return Running(server, port, process, [time.perf_counter() - began])
+
+
+def start_again(server: Server, model: Path, starts: int) -> Running:
+    """Start `starts` times; the last one stays, with the times of all."""
+    ready = []
+    for _ in range(starts - 1):
+        running = start(server, model)
+        running.stop()
+        ready += running.ready_seconds
+    running = start(server, model)
+    running.ready_seconds += ready
+    return running
 
 
 def healthy(port: int, path: str) -> bool:
@@ -218,7 +246,7 @@ def healthy(port: int, path: str) -> bool:
         connection.close()
 
 
-def load(running: Running, case: str, body: str, seconds: int, scratch: Path) -> None:
+def load(running: Running, case: Case, body: str, seconds: int, scratch: Path) -> None:
     """One run of wrk; adds its figures to what was measured."""
     (scratch / "body").write_text(body)
     script = scratch / "post.lua"
@@ -227,7 +255,7 @@ def load(running: Running, case: str, body: str, seconds: int, scratch: Path) ->
         f'wrk.headers["Content-Type"] = "{running.server.content_type}"\n'
     )
     address = f"http://127.0.0.1:{running.port}{running.server.path}"
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script), address]
+    command = ["wrk", "-t1", f"-c{case.connections}", f"-d{seconds}s", "--latency", "-s", str(script), address]
     before = running.cpu_seconds()
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     spent = running.cpu_seconds() - before
@@ -267,14 +295,13 @@ def available(servers: Sequence[Server]) -> list[Server]:
 
 
 def report(servers: Sequence[Running]) -> None:
-    print(
-        "| server | ready s | PSS MB | "
-        + " | ".join(f"{case}: CPU us | rps | p50 ms | p99 ms" for case in CASES)
-        + " |"
-    )
-    print("|---" * (3 + 4 * len(CASES)) + "|")
+    heads = (f"{case}: CPU us | req/s | p50 ms | p99 ms" for case in CASES)
+    print("| server | ready s | PSS MB | largest process | " + " | ".join(heads) + " |")
+    print("|---" * (4 + 4 * len(CASES)) + "|")
     for running in servers:
-        cells = [running.server.name, f"{running.ready_seconds:.1f}", f"{running.pss_megabytes():.0f}"]
+        memory = running.pss_megabytes()
+        cells = [running.server.name, f"{statistics.median(running.ready_seconds):.2f}"]
+        cells += [f"{sum(memory):.0f}", f"{max(memory):.0f}"]
         for case in CASES:
             cells += [f"{middle(running.measured[case], name):.4g}" for name in ("cpu_us", "rps", "p50_ms", "p99_ms")]
         print(f"| {' | '.join(cells)} |")
@@ -287,6 +314,23 @@ def report(servers: Sequence[Running]) -> None:
         print(f"  {running.server.name}: {ratios}")
 
 
+def second_opinion(running: Running, bodies: Mapping[Case, str], seconds: int) -> None:
+    """The same server, measured by the load client of `sagedock plan`."""
+    print("\nthe load client of sagedock plan, on sagedock:")
+    with LoadClient() as client:
+        for case, body in bodies.items():
+            expected = running.answer(body).encode()
+            exchange = Exchange.post(running.server.path, body.encode(), running.server.content_type, expected)
+            before = running.cpu_seconds()
+            found = client.measure(Load(running.port, [exchange], case.connections, seconds))
+            cost = (running.cpu_seconds() - before) / found.answers * 1e6
+            print(
+                f"  {case}: CPU us {cost:.4g}, req/s {found.rate:.4g}, p50 ms {found.p50_ms:.3g}, p99 ms "
+                f"{found.p99_ms:.3g}, errors {found.error_count}, the client's own CPU us "
+                f"{found.client_cpu_seconds / found.answers * 1e6:.3g}"
+            )
+
+
 def middle(measured: Mapping[str, list[float]], name: str) -> float:
     return statistics.median(measured[name])
 
@@ -295,6 +339,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=4, help="length of one run of wrk")
+    parser.add_argument("--starts", type=int, default=3, help="starts of each server, for its time to be ready")
     parser.add_argument("--only", action="append", help="measure sagedock and the peers whose name holds this text")
     options = parser.parse_args()
     servers = available(SERVERS)
@@ -305,18 +350,19 @@ def main() -> None:
         scratch = Path(folder)
         model, booster, features = train(scratch)
         expected = booster.inplace_predict(features)
+        bodies = {case: features[: case.rows].astype(float).round(4).tolist() for case in CASES}
         started: list[Running] = []
         try:
             for server in servers:
-                started.append(start(server, model))
+                started.append(start_again(server, model, options.starts))
                 answers = figures(started[-1].answer(server.body(features.astype(float).tolist())))
                 np.testing.assert_allclose(answers, expected, rtol=1e-5, err_msg=server.name)
             for _ in range(options.rounds):
                 for running in started:
-                    for case, count in CASES.items():
-                        rows = features[:count].astype(float).round(4).tolist()
+                    for case, rows in bodies.items():
                         load(running, case, running.server.body(rows), options.seconds, scratch)
             report(started)
+            second_opinion(started[0], {case: csv_body(rows) for case, rows in bodies.items()}, options.seconds)
         finally:
             for running in started:
                 running.stop()

@@ -132,14 +132,16 @@ class HostingSettings:
 
 def _default_counts(plan: Plan | None, directory: Path, payload: int, *, multi_model: bool) -> tuple[int, int]:
     """Workers, and threads in each: those of the plan, else one worker for each processor this container may use, as
-    far as the model fits its memory so many times. Many models are held once, by one process with so many threads.
+    far as the model fits its memory so many times, and threads for the processors that get no worker. Many models are
+    held once, by one process with so many threads.
     """
     if multi_model:
         return 1, machine.cpu_count()
     if plan is not None:
         return plan.workers, plan.threads
-    artefacts = capacity.artefact_bytes(directory)
-    return capacity.workers(machine.cpu_count(), machine.memory_limit(), artefacts, payload), 1
+    artefacts, cpus = capacity.artefact_bytes(directory), machine.cpu_count()
+    workers = capacity.workers(cpus, machine.memory_limit(), artefacts, payload)
+    return workers, cpus // workers
 
 
 def _asks_for_payload(environment: Mapping[str, str]) -> bool:
