@@ -74,7 +74,7 @@ def _hidden(packages: Iterable[str]) -> Iterator[None]:
         yield
     finally:
         for name in absent:
-            del sys.modules[name]
+            sys.modules.pop(name, None)  # another thread that loads a model may have hidden them too
 
 
 def _named_or_recognised(found: ModelDirectory, algorithm_name: str | None) -> str:
