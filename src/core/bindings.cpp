@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "csv.hpp"
+#include "libsvm.hpp"
 #include "lines.hpp"
 #include "processor.hpp"
 #include "repr.hpp"
@@ -86,6 +87,41 @@ bool csv_block(const nb::bytes& text, std::string_view delimiter, const nb::sequ
     });
 }
 
+// A new array as long as what was written to it.
+nb::object first(const NewArray& array, std::size_t length) { return array.array()[nb::slice(nb::int_(0), nb::int_(length), nb::none())]; }
+
+nb::object libsvm_request(const nb::bytes& body) {
+    namespace libsvm = sagedock::libsvm;
+    const std::string_view text = sagedock::csv::records(text_of(body));
+    if (text.empty()) return nb::none();
+    const libsvm::Size size = libsvm::size_of(text);
+    NewArray values("f4", nb::make_tuple(size.entries)), keys("i4", nb::make_tuple(size.entries));
+    NewArray starts("i8", nb::make_tuple(size.rows + 1));
+    const libsvm::Destination destination{
+        nullptr, nullptr, nullptr, values.data<float>(), keys.data<std::int32_t>(), starts.data<std::int64_t>()};
+    const libsvm::Found found =
+        without_lock(text.size(), [&] { return libsvm::read(text, libsvm::Use::request, size, destination); });
+    if (!found.plain) return nb::none();
+    return nb::make_tuple(first(values, found.entries), first(keys, found.entries), starts.array());
+}
+
+nb::object libsvm_block(const nb::bytes& block) {
+    namespace libsvm = sagedock::libsvm;
+    const std::string_view text = text_of(block);
+    const libsvm::Size size = libsvm::size_of(text);
+    NewArray labels("f4", nb::make_tuple(size.rows)), weights("f4", nb::make_tuple(size.rows));
+    NewArray groups("i8", nb::make_tuple(size.rows)), starts("i8", nb::make_tuple(size.rows + 1));
+    NewArray values("f4", nb::make_tuple(size.entries)), keys("i4", nb::make_tuple(size.entries));
+    const libsvm::Destination destination{labels.data<float>(),       weights.data<float>(),
+                                          groups.data<std::int64_t>(), values.data<float>(),
+                                          keys.data<std::int32_t>(),   starts.data<std::int64_t>()};
+    const libsvm::Found found =
+        without_lock(text.size(), [&] { return libsvm::read(text, libsvm::Use::training, size, destination); });
+    if (!found.plain) return nb::none();
+    return nb::make_tuple(labels.array(), first(weights, found.weights), first(groups, found.groups),
+                          first(values, found.entries), first(keys, found.entries), starts.array());
+}
+
 nb::bytes written(const float* values, std::size_t rows, std::size_t columns) {
     const std::size_t longest = rows * columns * (sagedock::longest_repr + 1);
     PyObject* text = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(longest));
@@ -118,6 +154,8 @@ NB_MODULE(_core, module) {
     module.def("csv", &csv_request);
     module.def("csv_block", &csv_block);
     module.def("count_lines", &count_lines);
+    module.def("libsvm", &libsvm_request);
+    module.def("libsvm_block", &libsvm_block);
     module.def("lines", &lines);
     module.def("rows", &rows);
     module.def("instruction_sets", &instruction_sets);

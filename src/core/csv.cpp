@@ -5,6 +5,7 @@
 
 #include "lines.hpp"
 #include "number.hpp"
+#include "separators.hpp"
 
 namespace sagedock::csv {
 
@@ -18,8 +19,8 @@ bool is_nan(std::string_view cell) {
     return cell.size() == 3 && (cell[0] | 0x20) == 'n' && (cell[1] | 0x20) == 'a' && (cell[2] | 0x20) == 'n';
 }
 
-// One cell, as sagedock.formats.cells.number reads it.
-bool read_cell(const char* begin, const char* end, float& value) {
+// One cell that is no bare number, as sagedock.formats.cells.number reads it.
+bool read_unusual(const char* begin, const char* end, float& value) {
     while (begin != end && is_space(*begin)) ++begin;
     while (begin != end && is_space(end[-1])) --end;
     if (begin == end || is_nan({begin, static_cast<std::size_t>(end - begin)})) {
@@ -29,25 +30,40 @@ bool read_cell(const char* begin, const char* end, float& value) {
     return read_number(begin, end, value) == end;
 }
 
-// The cell at `text`, its column being followed by `delimiter`. Returns where the next one begins, or nullptr.
-const char* read_delimited(const char* text, const char* end, char delimiter, float& value) {
-    const char* stop = read_number(text, end, value);
-    if (stop != nullptr && stop != end && *stop == delimiter) return stop + 1;
-    stop = text;
-    while (stop != end && *stop != delimiter && *stop != '\n') ++stop;
-    if (stop == end || *stop == '\n' || !read_cell(text, stop, value)) return nullptr;
-    return stop + 1;
-}
+// The cells of a text, in their order.
+class Cells {
+public:
+    Cells(std::string_view text, char delimiter)
+        : separators_(text, delimiter), delimiter_(delimiter), begin_(text.data()), end_(begin_ + text.size()) {}
 
-// The cell at `text`, the last of its line. Returns where the next line begins, or nullptr.
-const char* read_last(const char* text, const char* end, float& value) {
-    const char* stop = read_number(text, end, value);
-    if (stop != nullptr && (stop == end || *stop == '\n')) return stop + (stop != end);
-    stop = std::find(text, end, '\n');
-    const char* cell_end = stop != text && stop[-1] == '\r' ? stop - 1 : stop;
-    if (!read_cell(text, cell_end, value)) return nullptr;
-    return stop + (stop != end);
-}
+    // Read a cell that a delimiter follows.
+    bool read_inner(float& value) {
+        const char* stop = separators_.next();
+        return stop != nullptr && stop != end_ && *stop == delimiter_ && read(stop, stop, value);
+    }
+
+    // Read the last cell of a line.
+    bool read_last(float& value) {
+        const char* stop = separators_.next();
+        if (stop == nullptr || (stop != end_ && *stop != '\n')) return false;
+        return read(stop, stop != begin_ && stop[-1] == '\r' ? stop - 1 : stop, value);
+    }
+
+    bool at_end() const { return begin_ >= end_; }
+
+private:
+    bool read(const char* stop, const char* cell_end, float& value) {
+        const char* begin = begin_;
+        begin_ = stop + 1;
+        // what stands behind the cell may be looked at, up to the text's end, since it cannot pass for a digit of it
+        return read_short(begin, cell_end, end_, value) || read_number(begin, end_, value) == cell_end || read_unusual(begin, cell_end, value);
+    }
+
+    Separators separators_;
+    char delimiter_;
+    const char* begin_;
+    const char* end_;
+};
 
 }  // namespace
 
@@ -73,21 +89,19 @@ bool has_other_delimiter(std::string_view text) {
 }
 
 bool read_rows(std::string_view text, char delimiter, Shape shape, Destination destination) {
-    const char* begin = text.data();
-    const char* const end = begin + text.size();
+    Cells cells(text, delimiter);
     const std::size_t last = shape.columns - 1;
     float* features = destination.features;
     for (std::size_t row = 0; row < shape.rows; ++row) {
-        for (std::size_t column = 0; column < last; ++column) {
-            float& value = column < destination.leading ? destination.columns[column][row] : *features++;
-            begin = read_delimited(begin, end, delimiter, value);
-            if (begin == nullptr) return false;
-        }
+        std::size_t column = 0;
+        for (; column < last && column < destination.leading; ++column)
+            if (!cells.read_inner(destination.columns[column][row])) return false;
+        for (; column < last; ++column)
+            if (!cells.read_inner(*features++)) return false;
         float& value = last < destination.leading ? destination.columns[last][row] : *features++;
-        begin = read_last(begin, end, value);
-        if (begin == nullptr || (last == 0 && std::isnan(value))) return false;  // that may be a blank line
+        if (!cells.read_last(value) || (last == 0 && std::isnan(value))) return false;  // that may be a blank line
     }
-    return begin == end;
+    return cells.at_end();
 }
 
 }  // namespace sagedock::csv

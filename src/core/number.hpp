@@ -2,7 +2,10 @@
 //
 //     [+-]? ([0-9]+ "."? [0-9]* | "." [0-9]+) ([eE] [+-]? [0-9]+)?
 //
-// The fast way takes at most 19 significant digits w and the exponent q of ten. w * 10^q is one multiplication of 64 by
+// Up to eight digits and a point, in a cell whose end is known, are one word: the point taken out, a division of two
+// exact doubles gives the nearest one.
+//
+// Else the fast way takes at most 19 significant digits w and the exponent q of ten. w * 10^q is one multiplication of 64 by
 // 64 bits, off by less than 2^8 units of its upper 64 bits. That tells the float unless the product lies next to the
 // middle between two floats; then, and for more digits and for sizes at the ends of the range, `exact` decides.
 #pragma once
@@ -67,18 +70,28 @@ inline std::uint64_t load(const char* text, const char* end) {
     return word;
 }
 
-inline Digits read_digits(const char* text, const char* end) {
-    std::uint64_t word = load(text, end) ^ 0x3030303030303030;
-    // the highest bit of each byte: no digit. A carry runs upwards only, behind the first that is none.
-    const std::uint64_t others = ((word + 0x7676767676767676) | word) & 0x8080808080808080;
-    const int count = others ? __builtin_ctzll(others) >> 3 : 8;
-    if (count == 0) return {0, 0};
-    word <<= 64 - 8 * count;  // the last digit on top, zeros before the first
+constexpr std::uint64_t zeros = 0x3030303030303030;  // as text
+
+// The highest bit of each byte of `word`, a text less its `zeros`, that was no digit. A carry runs upwards: only the
+// lowest bit, or that there is none, tells for sure.
+inline std::uint64_t no_digits(std::uint64_t word) {
+    return ((word + 0x7676767676767676) | word) & 0x8080808080808080;
+}
+
+// The number whose eight digits are the bytes of `word`, the first in the lowest.
+inline std::uint64_t eight_digits(std::uint64_t word) {
     word = word * 10 + (word >> 8);
     const std::uint64_t mask = 0x000000FF000000FF;
     const std::uint64_t upper = (word & mask) * 0x000F424000000064;
     const std::uint64_t lower = ((word >> 16) & mask) * 0x0000271000000001;
-    return {(upper + lower) >> 32, count};
+    return (upper + lower) >> 32;
+}
+
+inline Digits read_digits(const char* text, const char* end) {
+    const std::uint64_t word = load(text, end) ^ zeros, others = no_digits(word);
+    const int count = others ? __builtin_ctzll(others) >> 3 : 8;
+    // the last digit on top, zeros before the first
+    return {eight_digits(word << (32 - 4 * count) << (32 - 4 * count)), count};
 }
 
 // Append the digits at `text` to `value` (which wraps around behind 19 of them) and return where they end.
@@ -95,11 +108,11 @@ inline const char* append_digits(const char* text, const char* end, std::uint64_
 inline bool nearest(std::uint64_t w, long q, float& value) {
     if (q < least_power || q > greatest_power) return false;
     const Power& power = powers[q - least_power];
-    const int zeros = __builtin_clzll(w);
-    Wide product = Wide{w << zeros} * power.significand;
+    const int leading = __builtin_clzll(w);
+    Wide product = Wide{w << leading} * power.significand;
     const int high = static_cast<int>(product >> 127);
     const auto bits = static_cast<std::uint64_t>(product >> (63 + high));  // the highest bit is set
-    const int exponent = power.exponent - zeros + 126 + high;              // of that bit
+    const int exponent = power.exponent - leading + 126 + high;              // of that bit
     const std::uint64_t below = bits & ((std::uint64_t{1} << 40) - 1), middle = std::uint64_t{1} << 39;
     // within 2^11 units of the middle the nearest double may be the middle itself
     if (below - (middle - 4096) <= 8192 || exponent < -126 || exponent > 126) return false;
@@ -131,12 +144,42 @@ inline long leading_zeros(const char* text, const char* end) {
     return zeros;
 }
 
+inline constexpr std::array<double, 8> short_powers{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7};
+
 }  // namespace decimal
+
+// The number that is the whole of the text up to `stop`, if it has one to eight bytes beside its sign, digits and at
+// most one point. False, and nothing read, for any other; `end` is that of the memory that may be looked at.
+inline bool read_short(const char* text, const char* stop, const char* end, float& value) {
+    if (end - text < 9) return false;
+    const bool negative = *text == '-';
+    text += negative | (*text == '+');
+    const auto length = static_cast<unsigned>(stop - text);
+    if (length - 1 > 7) return false;
+    std::uint64_t word = 0;
+    std::memcpy(&word, text, sizeof word);
+    word = (word ^ decimal::zeros) << (64 - 8 * length);  // the last byte on top, zeros before the first
+    const std::uint64_t others = decimal::no_digits(word);
+    unsigned fraction = 0;
+    if (others != 0) {
+        const int point = __builtin_ctzll(others) & ~7;  // the first bit of the first byte that is no digit
+        if ((word >> point & 0xFF) != ('.' ^ '0') || length == 1) return false;
+        const std::uint64_t before = word & ((std::uint64_t{1} << point) - 1), behind = word >> point >> 8;
+        if (decimal::no_digits(behind) != 0) return false;
+        word = before << 8 | behind << point << 8;
+        fraction = 7 - static_cast<unsigned>(point) / 8;
+    }
+    const double whole = static_cast<double>(static_cast<std::int64_t>(decimal::eight_digits(word)));
+    const auto nearest = static_cast<float>(whole / decimal::short_powers[fraction]);
+    value = negative ? -nearest : nearest;
+    return true;
+}
 
 // The number at the beginning of `text`. Returns where it ends, or nullptr when there is none or it does not fit.
 inline const char* read_number(const char* text, const char* end, float& value) {
-    const bool negative = text != end && *text == '-';
-    if (text != end && (*text == '-' || *text == '+')) ++text;
+    if (text == end) return nullptr;
+    const bool negative = *text == '-';
+    text += negative | (*text == '+');
     const char* begin = text;
     std::uint64_t w = 0;
     long q = 0;
@@ -156,7 +199,10 @@ inline const char* read_number(const char* text, const char* end, float& value) 
         if (digits <= decimal::most_digits && w == 0) value = 0.0F;
         else if (!exact(begin, stop, value)) return nullptr;
     }
-    if (negative) value = -value;
+    std::uint32_t word = 0;
+    std::memcpy(&word, &value, sizeof word);
+    word |= static_cast<std::uint32_t>(negative) << 31;
+    std::memcpy(&value, &word, sizeof word);
     return stop;
 }
 

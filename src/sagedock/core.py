@@ -31,6 +31,24 @@ class Native(Protocol):
     def count_lines(self, text: bytes) -> int:
         """How many line feeds there are."""
 
+    def libsvm(self, body: bytes) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]] | None:
+        """The records of a request as CSR: values, keys in order, and where each row starts; None for the unusual."""
+
+    def libsvm_block(
+        self, text: bytes
+    ) -> (
+        tuple[
+            NDArray[np.float32],
+            NDArray[np.float32],
+            NDArray[np.int64],
+            NDArray[np.float32],
+            NDArray[np.int32],
+            NDArray[np.int64],
+        ]
+        | None
+    ):
+        """Labels, weights and query ids of whole lines, the last two empty or one a row, and the parts of `libsvm`."""
+
     def lines(self, values: NDArray[np.float32]) -> bytes:
         """The numbers (rows,) as Python's repr writes their doubles, a line feed after each."""
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from sagedock import core
 from sagedock.errors import UserError
 
 BLOCK_BYTES = 1 << 21
@@ -30,7 +31,7 @@ class Block:
     @property
     def lines(self) -> int:
         """How many lines there are."""
-        return len(self._ends)
+        return len(self._ends) if core.native is None else core.native.count_lines(self.text)
 
     @property
     def has_blank_line(self) -> bool:
@@ -88,6 +89,10 @@ class GrowingArray:
         elif self._used > len(self._array):
             self._resize(self._used + self._used // 8)
         return self._array[start : self._used]
+
+    def give_back(self, rows: int) -> None:
+        """Take back the last `rows` rows of room, which were not filled."""
+        self._used -= rows
 
     def append(self, values: NDArray[Any]) -> None:
         """Add `values` at the end."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import orjson
 
+from sagedock import core
 from sagedock.errors import UserError
 from sagedock.formats.cells import LIMIT, narrowed, number
 from sagedock.formats.media_types import MediaType
@@ -26,7 +27,7 @@ def decode(body: bytes, media_type: MediaType) -> Table:
     Raises UserError naming row, column and value of what is not a number, and rows whose length differs.
     """
     label_size = label_columns(media_type, default=0)
-    matrix = read_plainly(body)
+    matrix = read_plainly(body) if core.native is None else core.native.csv(body)
     if matrix is None:
         matrix = read_carefully(body)
     if matrix.shape[1] <= label_size:
@@ -64,7 +65,10 @@ def looks_like_libsvm(cell: str) -> bool:
 
 
 def read_plainly(body: bytes) -> Floats | None:
-    """Rows of JSON-like numbers between commas, read as JSON; None when `body` is anything else."""
+    """Rows of JSON-like numbers between commas, read as JSON; None when `body` is anything else.
+
+    For where there is no compiled core.
+    """
     text = body.replace(b"\r\n", b"\n").rstrip(b"\n")
     if not text or text.translate(None, _PLAIN):
         return None

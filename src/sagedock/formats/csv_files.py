@@ -1,15 +1,16 @@
-"""Training data in CSV, parsed by a columnar engine a block of lines at a time."""
+"""Training data in CSV, parsed a block of lines at a time: by the compiled core, or by a columnar engine."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sagedock import core
 from sagedock.contracts.channels import Source
 from sagedock.errors import UserError
 from sagedock.formats.blocks import Block, GrowingArray, blocks
@@ -35,50 +36,86 @@ class Layout:
         return int(self.labelled) + int(self.weighted)
 
 
+class _Reading:
+    """The rows read so far; `columns` counts those of a line and is None before the first one."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.columns: int | None = None
+        self.leading = [GrowingArray() for _ in range(layout.leading)]
+        self.features = GrowingArray(0)
+
+    def room(self, rows: int, columns: int) -> tuple[list[Floats], Floats]:
+        """Where the next rows go: an array (rows,) for each leading column, and one for the features."""
+        if self.columns is None:
+            self.columns = columns
+            self.features = GrowingArray(columns - self.layout.leading)
+        return [array.room(rows) for array in self.leading], self.features.room(rows)
+
+    def give_back(self, rows: int) -> None:
+        """Take back the room of so many rows, which were not read after all."""
+        for array in (*self.leading, self.features):
+            array.give_back(rows)
+        if not len(self.features):
+            self.columns = None
+
+    def table(self) -> Table:
+        finished = [array.finished() for array in self.leading]
+        return Table(
+            features=self.features.finished(),
+            labels=finished[0] if self.layout.labelled else None,
+            weights=finished[-1] if self.layout.weighted else None,
+        )
+
+
 def read(sources: Iterable[Source], layout: Layout) -> Table:
     """All rows of `sources`, in their order.
 
     Raises UserError naming file, line, column and value of what is not a number, and lines whose columns differ.
     """
-    features: GrowingArray | None = None
-    leading = [GrowingArray() for _ in range(layout.leading)]
-    columns: int | None = None
+    reading = _Reading(layout)
     names = []
     for source in sources:
         names.append(source.name)
-        for matrix in _matrices(source, columns, layout):
-            if features is None:
-                columns = matrix.shape[1]
-                features = GrowingArray(columns - layout.leading)
-            for position, array in enumerate(leading):
-                array.append(matrix[:, position])
-            features.append(matrix[:, layout.leading :])
-    if features is None:
+        delimiter = ""
+        with source.open() as stream:
+            for block in blocks(stream, source.name):
+                if not delimiter:
+                    delimiter = sniff(block.text.partition(b"\n")[0].decode("utf-8", "replace"))
+                    _refuse_header(source.name, block, delimiter)
+                leading = _read_natively(block, delimiter, reading)
+                if leading is None:
+                    leading = _append(source.name, block, delimiter, reading)
+                _check_leading(source.name, block, leading, layout)
+    if reading.columns is None:
         raise UserError(f"no records in {', '.join(names)}")
-    finished = [array.finished() for array in leading]
-    return Table(
-        features=features.finished(),
-        labels=finished[0] if layout.labelled else None,
-        weights=finished[-1] if layout.weighted else None,
-    )
+    return reading.table()
 
 
-def _matrices(source: Source, columns: int | None, layout: Layout) -> Iterator[Floats]:
-    """Each block of `source` as float32 (rows, columns), checked; `columns` is what earlier files have."""
-    delimiter = ""
-    with source.open() as stream:
-        for block in blocks(stream, source.name):
-            if not delimiter:
-                delimiter = sniff(block.text.partition(b"\n")[0].decode("utf-8", "replace"))
-                _refuse_header(source.name, block, delimiter)
-            matrix = _parse(block, delimiter, columns)
-            if matrix is None:
-                matrix = _read_carefully(source.name, block, delimiter, columns)
-            if columns is None and matrix.shape[1] <= layout.leading:
-                _refuse_narrow(source.name, matrix.shape[1], delimiter)
-            columns = matrix.shape[1]
-            _check_leading(source.name, block, matrix, layout)
-            yield matrix
+def _read_natively(block: Block, delimiter: str, reading: _Reading) -> list[Floats] | None:
+    """Append the rows of `block` by the compiled core; the leading columns, or None when it does not read them."""
+    columns = reading.columns or _columns(block, delimiter)
+    if core.native is None or columns <= reading.layout.leading:
+        return None
+    leading, features = reading.room(block.lines, columns)
+    if core.native.csv_block(block.text, delimiter, leading, features):
+        return leading
+    reading.give_back(block.lines)
+    return None
+
+
+def _append(name: str, block: Block, delimiter: str, reading: _Reading) -> list[Floats]:
+    """Append the rows of `block` by the engine or with care; the leading columns. Raises UserError."""
+    matrix = _parse(block, delimiter, reading.columns)
+    if matrix is None:
+        matrix = _read_carefully(name, block, delimiter, reading.columns)
+    if matrix.shape[1] <= reading.layout.leading:
+        _refuse_narrow(name, matrix.shape[1], delimiter)
+    leading, features = reading.room(*matrix.shape)
+    for position, column in enumerate(leading):
+        column[...] = matrix[:, position]
+    features[...] = matrix[:, reading.layout.leading :]
+    return leading
 
 
 def _parse(block: Block, delimiter: str, columns: int | None) -> Floats | None:
@@ -217,10 +254,10 @@ def _refuse_narrow(name: str, columns: int, delimiter: str) -> None:
     )
 
 
-def _check_leading(name: str, block: Block, matrix: Floats, layout: Layout) -> None:
+def _check_leading(name: str, block: Block, leading: Sequence[Floats], layout: Layout) -> None:
     kinds = ["label"] * layout.labelled + ["weight"] * layout.weighted
-    for column, kind in enumerate(kinds):
-        _refuse_missing(name, block, matrix[:, column], column + 1, kind)
+    for column, (kind, values) in enumerate(zip(kinds, leading, strict=True), start=1):
+        _refuse_missing(name, block, values, column, kind)
 
 
 def _refuse_missing(name: str, block: Block, values: NDArray[np.float32], column: int, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""Training data in LIBSVM text, parsed by a columnar engine a block of lines at a time.
+"""Training data in LIBSVM text, parsed a block of lines at a time: by the compiled core, or by a columnar engine.
 
 For the engine every token becomes a line `key:value` of a two-column CSV; the label, weight and query id of a record
 get keys below zero, which no index has.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
+from sagedock import core
 from sagedock.contracts.channels import Source
 from sagedock.errors import UserError
 from sagedock.formats.blocks import Block, GrowingArray, blocks
@@ -21,6 +22,9 @@ from sagedock.formats.cells import NAN_SPELLINGS, narrowed, number, shown
 from sagedock.formats.libsvm import NOT_LIBSVM, Entries, read_entries
 from sagedock.formats.rows import WIDEST, repeated
 from sagedock.formats.table import Floats, Table
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 _LABEL, _GROUP, _WEIGHT = -1, -2, -3
 _WEIGHTED_LABEL = re.compile(rb"(?m)^([^\s:]+):([^\s:]+)(?=\s)")
@@ -34,7 +38,7 @@ class _Records:
     weights: Floats
     groups: NDArray[np.int64]
     values: Floats
-    keys: NDArray[np.int64]
+    keys: NDArray[np.integer]
     lengths: NDArray[np.int64]
 
 
@@ -50,7 +54,7 @@ def read(sources: Iterable[Source]) -> Table:
         names.append(source.name)
         with source.open() as stream:
             for block in blocks(stream, source.name):
-                records = _checked(source.name, block, _parse(block) or _read_carefully(source.name, block))
+                records = _records(source.name, block)
                 weights.append(records.weights)
                 groups.append(records.groups)
                 labels.append(records.labels)
@@ -61,7 +65,7 @@ def read(sources: Iterable[Source]) -> Table:
                         f"give every record a {what}, or none"
                     )
                 values.append(records.values)
-                keys.append(records.keys.astype(np.int32))
+                keys.append(records.keys.astype(np.int32, copy=False))
                 lengths.append(records.lengths)
     if not len(labels):
         raise UserError(f"no records in {', '.join(names)}")
@@ -73,7 +77,23 @@ def read(sources: Iterable[Source]) -> Table:
     )
 
 
+def _records(name: str, block: Block) -> _Records:
+    """What `block` holds: read by the compiled core, by the engine, or with care, whichever can. Raises UserError."""
+    return _read_natively(block) or _checked(name, block, _parse(block) or _read_carefully(name, block))
+
+
+def _read_natively(block: Block) -> _Records | None:
+    """The records as the compiled core reads them, which takes only what needs no check; None for others."""
+    found = None if core.native is None else core.native.libsvm_block(block.text)
+    if found is None:
+        return None
+    labels, weights, groups, values, keys, starts = found
+    return _Records(labels, weights, groups, values, keys, np.diff(starts))
+
+
 def _matrix(values: Floats, keys: NDArray[np.integer], lengths: NDArray[np.int64]) -> csr_matrix:
+    from scipy.sparse import csr_matrix
+
     starts = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=starts[1:])
     width = int(keys.max()) + 1 if len(keys) else 0
@@ -140,7 +160,7 @@ def _sorted_out(
         return None
     none = starts[:0]
     groups = values[starts + 1 + weighted if grouped else none]
-    if not (groups == np.floor(groups)).all() or (groups < 0).any():
+    if not (groups == np.floor(groups)).all() or (groups < 0).any() or (groups >= 2.0**53).any():
         return None
     return _Records(
         labels=narrow[starts],

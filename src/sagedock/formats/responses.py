@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from sagedock import core
 from sagedock.errors import NotAcceptable
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES, RECORDIO
 from sagedock.formats.table import Predictions
@@ -25,15 +26,44 @@ def encode(predictions: Predictions, media_type: str) -> bytes:
     """
     if media_type == CSV:
         return _plain_csv(predictions) if predictions.plain else _selected_csv(predictions)
-    if media_type == JSON:
-        return _compact({predictions.json_key: _objects(predictions)}).encode()
-    if media_type == JSON_LINES:
-        return b"".join((_compact(answer) + "\n").encode() for answer in _objects(predictions))
+    if media_type in {JSON, JSON_LINES}:
+        return _written_natively(predictions, media_type) or _written_as_json(predictions, media_type)
     if media_type == RECORDIO:
         from sagedock.formats.records import encode_predictions
 
         return encode_predictions(predictions)
     raise NotAcceptable(f"cannot answer as {media_type!r}: accept one of {', '.join(RESPONSE_TYPES)}")
+
+
+def _written_as_json(predictions: Predictions, media_type: str) -> bytes:
+    if media_type == JSON:
+        return _compact({predictions.json_key: _objects(predictions)}).encode()
+    return b"".join((_compact(answer) + "\n").encode() for answer in _objects(predictions))
+
+
+def _written_natively(predictions: Predictions, media_type: str) -> bytes | None:
+    """One column of finite floats in JSON by the compiled core; None without it, and for any other predictions."""
+    lines = _lines_natively(predictions)
+    (name, values), *_ = predictions.columns.items()
+    if not lines or not np.isfinite(values).all():
+        return None
+    left, right = ("[", "]") if values.ndim == 2 else ("", "")
+    opening, closing = f"{{{_compact(name)}:{left}".encode(), f"{right}}}".encode()
+    lined = media_type == JSON_LINES
+    between = closing + (b"\n" if lined else b",") + opening
+    objects = opening + lines[:-1].replace(b"\n", between) + closing
+    return objects + b"\n" if lined else b"{%b:[%b]}" % (_compact(predictions.json_key).encode(), objects)
+
+
+def _lines_natively(predictions: Predictions) -> bytes | None:
+    """A line for each record, of one column of 32-bit floats, by the compiled core; None where that cannot be."""
+    if core.native is None or len(predictions.columns) != 1:
+        return None
+    (values,) = predictions.columns.values()
+    if values.dtype != np.float32 or values.ndim > 2:
+        return None
+    contiguous = np.ascontiguousarray(values)
+    return core.native.lines(contiguous) if values.ndim == 1 else core.native.rows(contiguous)
 
 
 def _values(predictions: Predictions) -> list[list[Any]]:
@@ -50,6 +80,11 @@ def _objects(predictions: Predictions) -> list[dict[str, Any]]:
 
 
 def _plain_csv(predictions: Predictions) -> bytes:
+    lines = _lines_natively(predictions)
+    return _joined(predictions) if lines is None else lines
+
+
+def _joined(predictions: Predictions) -> bytes:
     columns = _values(predictions)
     if not predictions.rows:
         return b""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from sagedock.errors import UserError
 from sagedock.formats.cells import narrowed
 from sagedock.formats.table import Floats
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 WIDEST = 2**31 - 1
 
@@ -63,6 +65,8 @@ def placed(error: UserError, begins: Sequence[tuple[str, int]]) -> UserError:
 
 def csr(values: NDArray[np.float64], keys: NDArray[np.int64], starts: NDArray[np.int64], width: int) -> csr_matrix:
     """A CSR matrix with sorted keys; NaN entries stay. Raises UserError naming the row at fault."""
+    from scipy.sparse import csr_matrix
+
     matrix = csr_matrix((narrowed(values), keys, starts), shape=(len(starts) - 1, width))
     matrix.sort_indices()
     entry = repeated(matrix)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from sagedock.errors import UserError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix  # loaded where a sparse table is made: serving dense ones does without
 
 Floats: TypeAlias = NDArray[np.float32]
 
@@ -49,7 +51,7 @@ class Table:
 
     @property
     def is_sparse(self) -> bool:
-        return isinstance(self.features, csr_matrix)
+        return not isinstance(self.features, np.ndarray)
 
     def fitted_to(self, feature_count: int) -> Table:
         """This table with exactly `feature_count` columns, for a model that was trained on so many.
@@ -60,6 +62,8 @@ class Table:
         if self.columns == feature_count:
             return self
         if self.is_sparse and self.columns < feature_count and self.dense_columns is None:
+            from scipy.sparse import csr_matrix
+
             data: Any = self.features
             wider = csr_matrix((data.data, data.indices, data.indptr), shape=(self.rows, feature_count))
             return replace(self, features=wider)
