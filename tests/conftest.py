@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("sagedock", deadline=None)  # time never decides a test
+hypothesis.settings.load_profile("sagedock")
 
 REQUIRED = ("docker", "browser")
 """Marks of tests that .ci/run may not skip: it has installed what they need."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv as rfc4180
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -17,6 +18,8 @@ from sagedock.formats.table import Floats, Table
 
 _DELIMITERS = ",\t;| "
 _PLAIN = b"0123456789.,-+eE\n"
+_WHOLE_MINUS_ZERO = re.compile(rb"-0(?=[,\n]|\Z)")
+"""In JSON it is a whole number, which has no sign."""
 _BLOCK = 256 * 1024
 """Bytes of plain rows that are read at once: other threads, and health checks, get their turn in between."""
 
@@ -70,7 +73,7 @@ def read_plainly(body: bytes) -> Floats | None:
     For where there is no compiled core.
     """
     text = body.replace(b"\r\n", b"\n").rstrip(b"\n")
-    if not text or text.translate(None, _PLAIN):
+    if not text or text.translate(None, _PLAIN) or _WHOLE_MINUS_ZERO.search(text):
         return None
     try:
         if b"\n" not in text:
