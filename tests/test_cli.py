@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sagedock import __version__
+from sagedock import __version__, core
 from tests.algorithms.xgboost import data
 from tests.platform import Job
 
@@ -60,6 +60,18 @@ def test_list_and_describe_come_from_the_declarations() -> None:
     wrong = sagedock("describe", "xgbost")
     assert wrong.returncode == 1
     assert "did you mean 'xgboost'" in wrong.stderr
+
+
+def test_the_compiled_core_is_switched_off_by_a_variable() -> None:
+    """Issue 3 item 4: any command works without it, and a word that means nothing is refused."""
+    code = "from sagedock import cli, core; cli.main(['list']); print(core.native)"
+    for word, ending in (("off", "None\n"), ("on", f"{core.native}\n")):
+        variables = {**os.environ, "SAGEDOCK_COMPILED_CORE": word}
+        done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
+        assert done.stdout.endswith(ending)
+    refused = sagedock("list", SAGEDOCK_COMPILED_CORE="no")
+    assert refused.returncode == 1
+    assert "SAGEDOCK_COMPILED_CORE is 'no': use on or off" in refused.stderr
 
 
 def test_no_argument_trains(tmp_path: Path) -> None:

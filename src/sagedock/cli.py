@@ -34,10 +34,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if getattr(options, "base", None) is not None:
         environment["SAGEMAKER_BASE_DIR"] = str(options.base.resolve())
     try:
+        _choose_core(environment)
         return _COMMANDS[options.command](options, environment)
     except SagedockError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
+
+
+def _choose_core(environment: Mapping[str, str]) -> None:
+    """Do without the compiled core where SAGEDOCK_COMPILED_CORE says so. Raises UserError for another word."""
+    wanted = environment.get("SAGEDOCK_COMPILED_CORE", "on")
+    if wanted not in {"on", "off"}:
+        raise UserError(f"SAGEDOCK_COMPILED_CORE is {wanted!r}: use on or off", field="SAGEDOCK_COMPILED_CORE")
+    if wanted == "off":
+        from sagedock import core
+
+        core.switch_off()
 
 
 def _parser() -> argparse.ArgumentParser:

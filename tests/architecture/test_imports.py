@@ -17,6 +17,14 @@ import json, sys
 {code}
 print(json.dumps(sorted(name for name in sys.modules if sys.modules[name] is not None)))
 """
+REQUESTS = """
+import numpy
+from sagedock.formats import media_types, requests, responses
+from sagedock.formats.table import Predictions
+for content_type, body in (('text/csv', b'1,2'), ('application/json', b'{\\"instances\\": [[1, 2]]}')):
+    assert requests.decode(body, media_types.parse_media_type(content_type)).fitted_to(2).rows == 1
+    assert responses.encode(Predictions({'score': numpy.ones(1, 'f4')}), content_type)
+"""
 SERVING = """
 from pathlib import Path
 from sagedock.serving import app, server, worker
@@ -66,7 +74,12 @@ def test_a_real_worker_has_no_such_library_in_its_memory(tmp_path: Path) -> None
         ("import sagedock.cli", {"numpy", "flask", "gunicorn", "xgboost", "sagedock.training", "sagedock.serving"}),
         ("import sagedock.contracts.hosting, sagedock.contracts.training", {"numpy", "flask", "xgboost"}),
         ("import sagedock.formats.requests, sagedock.formats.training", {"xgboost", "flask", "pyarrow", "matplotlib"}),
-        ("import sagedock.algorithm", {"xgboost", "torch", "flask", "pyarrow", "matplotlib"}),
+        (
+            "from sagedock.formats import csv_files, instances, libsvm, libsvm_files, requests, responses, rows, table",
+            {"scipy"},
+        ),
+        (REQUESTS, {"scipy", "pyarrow", "flask"}),
+        ("import sagedock.algorithm", {"scipy", "xgboost", "torch", "flask", "pyarrow", "matplotlib"}),
         ("import sagedock.training.run", {"xgboost", "flask", "gunicorn", "matplotlib", "pyarrow"}),
     ],
 )
