@@ -206,11 +206,21 @@ class _Source:
             raise TarError(f"is compressed by {compression}, not gzip")
         self._gzipped = start.startswith(_GZIP)
         self._stream: BinaryIO = gzip.GzipFile(fileobj=file, mode="rb") if self._gzipped else file  # type: ignore[assignment]
-        packed = os.fstat(file.fileno()).st_size
+        self._packed = packed = os.fstat(file.fileno()).st_size
         self._most = limits.size_bytes + limits.free_bytes
         self._ratio = max(limits.free_bytes, limits.ratio * packed) if self._gzipped else self._most
         self._ratio_text = f"{limits.ratio} times its own {packed} bytes"
         self._taken = 0
+
+    def skip(self, size: int) -> int:
+        if not self._gzipped:
+            here = self._stream.tell()
+            self._stream.seek(min(here + size, self._packed))
+            return self._stream.tell() - here
+        left = size
+        while left and (piece := self.read(min(left, 1 << 18))):
+            left -= len(piece)
+        return size - left
 
     def read(self, size: int) -> bytes:
         self._taken += size

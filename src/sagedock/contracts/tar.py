@@ -40,6 +40,9 @@ class Source(Protocol):
     def read(self, size: int) -> bytes:
         """Exactly `size` bytes, or fewer at the end only."""
 
+    def skip(self, size: int) -> int:
+        """Pass over `size` bytes; returns how many there were."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -139,9 +142,9 @@ class Tar:
         return b"".join(self.content())
 
     def _skip(self) -> None:
-        for _ in self.content():
-            continue
-        self._exactly(self._padding)
+        size, self._left = self._left + self._padding, 0
+        if self._source.skip(size) < size:
+            raise TarError("is truncated inside a member")
 
     def _exactly(self, size: int) -> bytes:
         piece = self._source.read(size)

@@ -13,23 +13,39 @@ from typing import Any
 import numpy as np
 
 from sagedock.contracts.channels import Source
-from sagedock.errors import UserError
+from sagedock.errors import PayloadTooLarge, UserError
 from sagedock.formats.blocks import GrowingArray
 from sagedock.formats.cells import narrowed
 from sagedock.formats.table import Floats, Table
 
 _BATCH_ROWS = 16_384
 _MAGIC = b"PAR1"
+MOST_CELLS = 32 << 20
+"""Numbers in one request: zeros compress to nothing, and what they unpack to would fill any memory."""
+_CELL_BYTES = 16
+"""What a number may take while it is unpacked, on average."""
 
 
 class _Reading:
     """What the files read so far hold; `names` are the columns that they have in common, empty before the first."""
 
-    def __init__(self, leading: int) -> None:
+    def __init__(self, leading: int, most_cells: int | None = None) -> None:
         self.leading = leading
+        self.most_cells = most_cells
         self.names: list[str] = []
         self.features = GrowingArray(0)
         self.labels = GrowingArray()
+
+    def require_room(self, rows: int, unpacked_bytes: int) -> None:
+        """Raises PayloadTooLarge when `rows` more, or what they unpack to, are above the limit."""
+        if self.most_cells is None:
+            return
+        cells = (len(self.features) + rows) * len(self.names)
+        if cells > self.most_cells or unpacked_bytes > self.most_cells * _CELL_BYTES:
+            raise PayloadTooLarge(
+                f"the body unpacks to {cells} numbers in {unpacked_bytes} bytes, and a request holds at most "
+                f"{self.most_cells} numbers: send fewer rows at a time"
+            )
 
     def table(self, read: str) -> Table:
         if not len(self.features):
@@ -38,8 +54,11 @@ class _Reading:
 
 
 def decode(body: bytes) -> Table:
-    """The records of a request, features only. Raises UserError naming row and column."""
-    reading = _Reading(leading=0)
+    """The records of a request, features only.
+
+    Raises UserError naming row and column, and PayloadTooLarge for more than MOST_CELLS numbers.
+    """
+    reading = _Reading(leading=0, most_cells=MOST_CELLS)
     _read_file(io.BytesIO(body), "the body", reading)
     return reading.table("the body")
 
@@ -105,12 +124,20 @@ def _read_file(stream: Any, name: str, reading: _Reading) -> None:
     try:
         with parquet.ParquetFile(stream) as file:
             _check_columns(file.schema_arrow, name, reading)
+            reading.require_room(file.metadata.num_rows, _unpacked_bytes(file.metadata))
             before = len(reading.features)
             for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
+                reading.require_room(batch.num_rows, 0)
                 _take(batch, name, len(reading.features) - before + 1, reading)
     except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise UserError(f"{name}: not a parquet file, or damaged ({reason}): send the file again, whole") from error
+
+
+def _unpacked_bytes(metadata: Any) -> int:
+    """What the pages of all columns say they unpack to."""
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    return sum(group.column(number).total_uncompressed_size for group in groups for number in range(group.num_columns))
 
 
 def _check_columns(schema: Any, name: str, reading: _Reading) -> None:
