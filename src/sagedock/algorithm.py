@@ -29,6 +29,10 @@ class Model(Protocol):
     def feature_count(self) -> int:
         """Columns of a request record."""
 
+    @property
+    def in_line(self) -> bool:
+        """Whether `predict` is compiled code without waits, microseconds a row: small requests need no thread then."""
+
     def predict(self, table: Table) -> Predictions:
         """One answer per row, in order; a row's answer does not depend on its neighbours. `table` fits already."""
 

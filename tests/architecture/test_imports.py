@@ -27,7 +27,7 @@ for content_type, body in (('text/csv', b'1,2'), ('application/json', b'{\\"inst
 """
 SERVING = """
 from pathlib import Path
-from sagedock.serving import app, server, worker
+from sagedock.serving import server, service, worker
 from sagedock.contracts.hosting import HostingSettings
 from sagedock.serving.loading import load
 answer = load(Path(sys.argv[1]) / "model", None, HostingSettings()).invoke(b"1,2,3,4,5\\n", "text/csv", None)

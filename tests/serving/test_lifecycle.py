@@ -92,6 +92,7 @@ def test_a_model_that_cannot_be_used_is_told_once(model_base: Path, break_it: ob
     break_it(model_base / "model")  # type: ignore[operator]
     with Server(model_base, {"SAGEMAKER_MODEL_SERVER_WORKERS": "2"}) as server:
         wait_until(lambda: "cannot serve" in server.output, "the log says nothing", server)
+        wait_until(lambda: len(server.workers) == 2, "a worker is missing", server)
         workers = server.workers
         reply = server.invoke(csv(records(1)))
         assert reply.status == 500

@@ -15,6 +15,7 @@ from sagedock.contracts.plan import Plan
 MEBIBYTE = 1024 * 1024
 DEFAULT_PORT = 8080
 DEFAULT_PAYLOAD_MEBIBYTES = 25
+BODY_MEMORY_MEBIBYTES = 128
 LARGEST_PAYLOAD_MEBIBYTES = plans.MOST_TRANSFORM_MEBIBYTES
 
 EVICTIONS = ("platform", "lru")
@@ -61,7 +62,10 @@ class HostingSettings:
     silence a worker is replaced, 0 for never; no request is cut by it. `max_payload_bytes` bounds a request's body.
     `batch` is SAGEMAKER_BATCH as spelled, None when it is absent or false. `plan` is what was measured of this setting,
     where it was. `multi_model` means many models in one process, which may take `model_memory_bytes` together;
-    `eviction` is one of EVICTIONS.
+    `eviction` is one of EVICTIONS. `single_process` serves without a parent that minds the workers. `metrics` answers
+    GET /metrics and logs the same figures every `metrics_seconds`; `request_log` logs each answered invocation.
+    `body_memory_bytes` is what the bodies on their way in may take at once in each worker, beside the one that is read
+    on anyway.
     """
 
     port: int = DEFAULT_PORT
@@ -75,6 +79,11 @@ class HostingSettings:
     multi_model: bool = False
     model_memory_bytes: int = 0
     eviction: str = EVICTIONS[0]
+    single_process: bool = False
+    metrics: bool = False
+    metrics_seconds: int = 60
+    request_log: bool = False
+    body_memory_bytes: int = BODY_MEMORY_MEBIBYTES * MEBIBYTE
     options: InferenceOptions = field(default_factory=InferenceOptions)
 
     @classmethod
@@ -85,13 +94,16 @@ class HostingSettings:
         """
         batch = environment.get("SAGEMAKER_BATCH", "").strip()
         multi_model = _multi_model(environment)
+        single_process = _flag(environment, "SAGEDOCK_SINGLE_PROCESS")
         directory = Paths.from_environment(environment).model
         plan = None if multi_model else plans.in_force(environment, directory)
         payload = _max_payload(environment)
         workers, threads = _default_counts(plan, directory, payload, multi_model=multi_model)
         settings = cls(
             port=_whole(environment, "SAGEMAKER_BIND_TO_PORT", DEFAULT_PORT, 1, 65535),
-            workers=1 if multi_model else _whole(environment, "SAGEMAKER_MODEL_SERVER_WORKERS", workers, 1, 1024),
+            workers=1
+            if multi_model or single_process
+            else _whole(environment, "SAGEMAKER_MODEL_SERVER_WORKERS", workers, 1, 1024),
             threads=_whole(environment, "SAGEDOCK_INFERENCE_THREADS", threads, 1, 1024),
             timeout=_whole(environment, "SAGEMAKER_MODEL_SERVER_TIMEOUT", 0, 0, 86400),
             max_payload_bytes=payload,
@@ -100,6 +112,10 @@ class HostingSettings:
             multi_model=multi_model,
             model_memory_bytes=_model_memory(environment) if multi_model else 0,
             eviction=_choice(environment, "SAGEDOCK_MODEL_EVICTION", EVICTIONS),
+            single_process=single_process,
+            metrics=_flag(environment, "SAGEDOCK_METRICS"),
+            metrics_seconds=_whole(environment, "SAGEDOCK_METRICS_SECONDS", 60, 1, 86400),
+            request_log=_flag(environment, "SAGEDOCK_REQUEST_LOG"),
             options=InferenceOptions.from_environment(environment),
         )
         measured = plan and not _asks_for_payload(environment) and settings.answers_by(plan)

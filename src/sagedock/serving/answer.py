@@ -1,14 +1,54 @@
-"""What goes back to an HTTP client."""
+"""What goes back to an HTTP client, and how it looks on the wire."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """`content_type` is None when there is no body."""
+    """`content_type` is None when there is no body. `pieces` follow `body` one by one, of an answer of many rows."""
 
     status: int
     body: bytes = b""
     content_type: str | None = None
+    pieces: Iterator[bytes] | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def whole(self) -> bytes:
+        """The body with all its pieces, which are spent by this."""
+        return self.body if self.pieces is None else self.body + b"".join(self.pieces)
+
+    def head(self, extra: bytes = b"") -> bytes:
+        """Status line and header fields up to the empty line; `extra` are whole fields more.
+
+        The length is that of `body`; an answer in pieces is announced as chunked instead.
+        """
+        start = _start(int(self.status), self.content_type)
+        for name, value in self.headers:
+            extra += f"{name}: {value}\r\n".encode("latin-1")
+        if self.status == HTTPStatus.NO_CONTENT:
+            return b"%b%b\r\n" % (start, extra)
+        if self.pieces is not None:
+            return b"%bTransfer-Encoding: chunked\r\n%b\r\n" % (start, extra)
+        return b"%bContent-Length: %d\r\n%b\r\n" % (start, len(self.body), extra)
+
+
+@lru_cache(maxsize=256)
+def _start(status: int, content_type: str | None) -> bytes:
+    """The fields that are the same for many answers."""
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+    kind = f"Content-Type: {content_type}\r\n" if content_type is not None else ""
+    return (line + kind).encode("latin-1")
+
+
+def chunk(piece: bytes) -> bytes:
+    """`piece` as one chunk of the chunked coding (RFC 9112 section 7.1); an empty one would end the answer."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

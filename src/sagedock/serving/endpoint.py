@@ -10,21 +10,24 @@ from typing import TYPE_CHECKING
 from sagedock.errors import ModelError, SagedockError
 from sagedock.serving.answer import Answer
 
-if TYPE_CHECKING:  # the model's libraries are imported by the loading thread, after the first /ping can be answered
+if TYPE_CHECKING:
     from sagedock.serving.loading import Loaded
+
+PATH = "/invocations"
 
 _log = logging.getLogger(__name__)
 
 
 class Endpoint:
-    """Loads in a thread of its own; `slots` bounds how many inferences run at once."""
+    """Loads in a thread of its own; who comes before it has loaded waits for it."""
 
-    def __init__(self, load: Callable[[], Loaded], slots: int, *, speaks: bool = True) -> None:
+    def __init__(self, load: Callable[[], Loaded], *, speaks: bool = True) -> None:
         """`speaks` is False for a worker whose siblings tell the log of the same failure."""
         self._load = load
-        self._slots = threading.BoundedSemaphore(slots)
-        self._finished = threading.Event()
+        self._lock = threading.Lock()
+        self._waiting: list[Callable[[], object]] | None = []
         self._loaded: Loaded | None = None
+        self._in_line = False
         self._failure: ModelError | None = None
         self._speaks = speaks
 
@@ -37,21 +40,38 @@ class Endpoint:
         """Whether the model is loaded and has answered its warm-up record."""
         return self._loaded is not None
 
-    def invoke(self, body: bytes, content_type: str | None, accept: str | None) -> Answer:
-        """Answer one request, after the model has loaded and a slot is free; raises SagedockError."""
-        self._finished.wait()
+    def serves(self, path: str) -> bool:
+        return path == PATH
+
+    def in_line(self, _path: str) -> bool:
+        return self._in_line
+
+    def when_ready(self, _path: str, action: Callable[[], object]) -> None:
+        """Run `action` once loading has ended, well or not: now, or in the thread that loads."""
+        with self._lock:
+            if self._waiting is not None:
+                self._waiting.append(action)
+                return
+        action()
+
+    def invoke(self, _path: str, body: bytes, content_type: str | None, accept: str | None) -> Answer:
+        """Answer one request, after loading has ended; raises SagedockError."""
         if self._loaded is None:
             raise self._failure or ModelError("the model did not load; the log says why")
-        with self._slots:
-            return self._loaded.invoke(body, content_type, accept)
+        return self._loaded.invoke(body, content_type, accept)
 
     def _run(self) -> None:
         """An unforeseen error is left to the thread's hook, which writes its traceback to the log."""
         try:
-            self._loaded = self._load()
+            loaded = self._load()
+            self._in_line = loaded.model.in_line
+            self._loaded = loaded
         except SagedockError as error:  # whatever is wrong with the model, the client's request is not
             self._failure = ModelError(str(error))
             if self._speaks:
                 _log.error("cannot serve: %s", error)
         finally:
-            self._finished.set()
+            with self._lock:
+                waiting, self._waiting = self._waiting, None
+            for action in waiting or ():
+                action()

@@ -60,6 +60,11 @@ class XGBoostModel:
             **facts,
         )
 
+    @property
+    def in_line(self) -> bool:
+        """XGBoost's own predictor is not: it may wait for threads."""
+        return False
+
     def predict(self, table: Table) -> Predictions:
         """One answer per row: `score`, or the keys of selectable inference in the order they were asked for."""
         scores = self.scores(table.features)
