@@ -95,15 +95,14 @@ class HostingSettings:
         batch = environment.get("SAGEMAKER_BATCH", "").strip()
         multi_model = _multi_model(environment)
         single_process = _flag(environment, "SAGEDOCK_SINGLE_PROCESS")
+        alone = multi_model or single_process
         directory = Paths.from_environment(environment).model
         plan = None if multi_model else plans.in_force(environment, directory)
         payload = _max_payload(environment)
         workers, threads = _default_counts(plan, directory, payload, multi_model=multi_model)
         settings = cls(
             port=_whole(environment, "SAGEMAKER_BIND_TO_PORT", DEFAULT_PORT, 1, 65535),
-            workers=1
-            if multi_model or single_process
-            else _whole(environment, "SAGEMAKER_MODEL_SERVER_WORKERS", workers, 1, 1024),
+            workers=1 if alone else _whole(environment, "SAGEMAKER_MODEL_SERVER_WORKERS", workers, 1, 1024),
             threads=_whole(environment, "SAGEDOCK_INFERENCE_THREADS", threads, 1, 1024),
             timeout=_whole(environment, "SAGEMAKER_MODEL_SERVER_TIMEOUT", 0, 0, 86400),
             max_payload_bytes=payload,

@@ -1,4 +1,4 @@
-"""What gunicorn is told, and what each worker is made of: its model or models, and the service that answers for them."""
+"""What gunicorn is told, and what each worker is made of: its model or models, and the service that answers."""
 
 from __future__ import annotations
 

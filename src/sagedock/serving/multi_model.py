@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from urllib.parse import unquote
 
 from sagedock.errors import NotLoaded
@@ -49,8 +51,18 @@ class MultiModelEndpoint:
 
     def invoke(self, path: str, body: bytes, content_type: str | None, accept: str | None) -> Answer:
         """Answer one request; raises SagedockError, NotLoaded among others."""
-        with self._repository.using(_name(path)) as loaded:
-            return loaded.invoke(body, content_type, accept)
+        with ExitStack() as held:
+            loaded = held.enter_context(self._repository.using(_name(path)))
+            answer = loaded.invoke(body, content_type, accept)
+            if answer.pieces is None:
+                return answer
+            return replace(answer, pieces=_while_held(answer.pieces, held.pop_all()))
+
+
+def _while_held(pieces: Iterator[bytes], held: ExitStack) -> Iterator[bytes]:
+    """`pieces`; the model is in use until the last is made, or nobody wants more."""
+    with held:
+        yield from pieces
 
 
 def _name(path: str) -> str:
