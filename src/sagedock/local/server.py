@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import http.client
 import os
 import re
@@ -11,14 +12,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from sagedock.errors import PlatformError
+from sagedock.errors import ModelError, PlatformError
 
 START_SECONDS = 120
 STOP_SECONDS = 30
+_REFUSAL = "cannot serve: "
+"""So the server's log says that its model cannot be loaded."""
+_PARENT_DEATH_SIGNAL = 1
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -34,7 +39,10 @@ class LocalServer:
         self._command = command or (sys.executable, "-m", "sagedock", "serve")
 
     def __enter__(self) -> LocalServer:
-        """Start, and wait until /ping answers 200; raises PlatformError with the log's end when it never does."""
+        """Start, and wait until /ping answers 200.
+
+        Raises ModelError when the model cannot be served, PlatformError with the log's end when /ping is never 200.
+        """
         self._folder = tempfile.TemporaryDirectory(prefix="sagedock-")
         base = Path(self._folder.name)
         (base / "model").symlink_to(self.model.resolve(), target_is_directory=True)
@@ -43,13 +51,18 @@ class LocalServer:
         began = time.perf_counter()
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                self._command, env=variables, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                self._command,
+                env=variables,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - it calls the kernel and nothing else
             )
-        try:
+        with ExitStack() as unless_ready:
+            unless_ready.callback(self.stop)
             self._wait_until_ready(began + START_SECONDS)
-        except BaseException:
-            self.stop()
-            raise
+            unless_ready.pop_all()
         self.ready_seconds = time.perf_counter() - began
         return self
 
@@ -57,6 +70,15 @@ class LocalServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def last_words(self) -> str:
+        """The end of the server's log, in one line."""
+        return " | ".join(self._log.read_text(errors="replace").strip().splitlines()[-5:])[:1000]
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL to whoever is left after SageMaker's 30 s."""
@@ -100,9 +122,11 @@ class LocalServer:
 
     def _wait_until_ready(self, deadline: float) -> None:
         while not self._ready():
-            if self.process.poll() is not None or time.perf_counter() > deadline:
-                lines = self._log.read_text(errors="replace").strip().splitlines()[-5:]
-                raise PlatformError(f"the server of {self.model} did not become ready: {' | '.join(lines)[:1000]}")
+            said = self._log.read_text(errors="replace")
+            if _REFUSAL in said:
+                raise ModelError(said.partition(_REFUSAL)[2].splitlines()[0])
+            if not self.alive or time.perf_counter() > deadline:
+                raise PlatformError(f"the server of {self.model} did not become ready: {self.last_words}")
             time.sleep(0.01)
 
     def _ready(self) -> bool:
@@ -121,6 +145,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """What makes the kernel end the server when this process is killed and can no longer do it itself."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(_PARENT_DEATH_SIGNAL, int(signal.SIGTERM))
+
+    return ask
 
 
 def _children(pid: int) -> list[int]:
