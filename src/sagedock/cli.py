@@ -15,7 +15,7 @@ from typing import Any
 from sagedock import __version__, log
 from sagedock.errors import SagedockError, UserError
 
-COMMANDS = ("train", "serve", "plan", "run", "list", "describe")
+COMMANDS = ("train", "serve", "plan", "run", "transform", "list", "describe")
 NOT_FOUND = 127
 
 
@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=DIRECTORY",
         help="where a channel's files lie here, in place of its S3Uri; once for each channel",
     )
+    _add_transform(commands)
     commands.add_parser("list", help="list the algorithms")
     describe = commands.add_parser("describe", help="print an algorithm's channels, types and hyperparameters as JSON")
     describe.add_argument("algorithm")
@@ -100,6 +101,26 @@ def _add_plan(commands: Any) -> None:
     )
     command.add_argument("--seconds", type=float, default=50.0, help="how long to measure, about (default: 50)")
     command.add_argument("--output", type=Path, help="where the plan goes (default: plan.json beside the model)")
+
+
+def _add_transform(commands: Any) -> None:
+    transform = commands.add_parser("transform", help="run a CreateTransformJob document here, as a process")
+    transform.add_argument("document", type=Path, help="the request body, e.g. containers/churn/transform-job.json")
+    transform.add_argument(
+        "--model",
+        action="append",
+        type=Path,
+        required=True,
+        metavar="DIRECTORY_OR_TAR",
+        help="the model's directory or model.tar.gz; several times for the containers of an inference pipeline",
+    )
+    transform.add_argument("--input", metavar="PATH", help="where the objects lie, in place of the document's S3Uri")
+    transform.add_argument("--output", metavar="DIRECTORY", help="in place of the document's S3OutputPath")
+    transform.add_argument(
+        "--rejects",
+        action="store_true",
+        help="write bad records to NAME.rejects.jsonl and score the others, instead of failing as SageMaker does",
+    )
 
 
 def _train(_options: argparse.Namespace, environment: Mapping[str, str]) -> int:
@@ -133,6 +154,20 @@ def _run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     return train(options.document, options.base.resolve(), _pairs(options.channel), environment)
 
 
+def _transform(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    from sagedock.local.transform.job import transform
+
+    return transform(
+        options.document,
+        options.model,
+        environment,
+        source=options.input,
+        output=options.output,
+        keep_rejects=options.rejects,
+    )
+
+
 def _list(_options: argparse.Namespace, _environment: Mapping[str, str]) -> int:
     from sagedock import algorithms
 
@@ -148,7 +183,15 @@ def _describe(options: argparse.Namespace, _environment: Mapping[str, str]) -> i
     return 0
 
 
-_COMMANDS = {"train": _train, "serve": _serve, "plan": _plan, "run": _run, "list": _list, "describe": _describe}
+_COMMANDS = {
+    "train": _train,
+    "serve": _serve,
+    "plan": _plan,
+    "run": _run,
+    "transform": _transform,
+    "list": _list,
+    "describe": _describe,
+}
 
 
 def _pairs(given: Sequence[str]) -> dict[str, Path]:

@@ -15,8 +15,8 @@ from sagedock.errors import UserError
 HOST = "algo-1"
 
 
-def read_document(file: Path) -> dict[str, Any]:
-    """The request body in `file`; raises UserError when it is no JSON object."""
+def read_document(file: Path, operation: str = "CreateTrainingJob") -> dict[str, Any]:
+    """The request body of `operation` in `file`; raises UserError when it is no JSON object."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -24,7 +24,7 @@ def read_document(file: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{file} is no JSON: {error}") from error
     if not isinstance(content, dict):
-        raise UserError(f"{file} must hold a JSON object, the request body of CreateTrainingJob")
+        raise UserError(f"{file} must hold a JSON object, the request body of {operation}")
     return content
 
 

@@ -1,0 +1,1 @@
+"""Batch Transform played here: objects become requests to a real server, and its answers become objects."""
