@@ -146,6 +146,7 @@ def test_requests_as_the_server_passes_them_on(root: Path) -> None:
         assert (answer.status, set(json.loads(answer.body))) == (status, {"error"})
     refused = management.answer("PUT", "/models/a%20b/invoke", b"")
     assert (refused.status, refused.content_type) == (405, "application/json")
+    assert refused.headers == (("Allow", "POST"),)
     assert management.answer("DELETE", "/models/a%20b", b"").status == 200
 
 

@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ from sagedock.errors import (
 )
 from sagedock.serving import loading, registry
 from sagedock.serving.loading import Loaded
-from sagedock.serving.multi_model import MultiModelEndpoint
+from sagedock.serving.multi_model import MultiModelEndpoint, Pieces
 from sagedock.serving.registry import Record, Registry
 from sagedock.serving.repository import MOST_TRIES, SMALLEST_MODEL, Repository
 from tests.serving.models import ARTEFACT, csv, records, write_constant
@@ -499,6 +499,32 @@ def test_paths_of_invocations(repository: Repository, root: Path) -> None:
             endpoint.invoke(path, BODY, "text/csv", "text/csv")
 
 
+@pytest.mark.parametrize("end", ["exhausted", "closed early", "closed before it began", "failed"])
+def test_an_answer_in_pieces_keeps_its_model(repository: Repository, end: str) -> None:
+    """contract F19, for answers of many rows: until the last piece is made, or nobody wants more of them."""
+    load(repository, 1)
+    pieces = iter([b"1", b"2"]) if end != "failed" else map(int, ["1", "x"])
+    with ExitStack() as lease:
+        lease.enter_context(repository.using(named(1)))
+        held = Pieces(pieces, lease.pop_all())
+    with ThreadPoolExecutor(1) as pool:
+        unloading = pool.submit(repository.unload, named(1))
+        while named(1) in listed(repository):
+            assert not unloading.done()
+        if end != "closed before it began":
+            next(held)
+        assert not unloading.done()
+        if end == "exhausted":
+            assert list(held) == [b"2"]
+        elif end == "failed":
+            with pytest.raises(ValueError, match="invalid literal"):
+                next(held)
+        else:
+            held.close()
+            held.close()
+        unloading.result(PATIENCE_SECONDS)
+
+
 def test_nobody_waits_in_a_thread_for_a_model_that_comes_back(
     make: Callable[..., Repository], reader: Reader, root: Path
 ) -> None:
@@ -519,16 +545,3 @@ def test_nobody_waits_in_a_thread_for_a_model_that_comes_back(
     endpoint.when_ready(f"/models/{named(1)}/invoke", action)
     assert answers.get_nowait() == b"1.0\n"
     repository.unload(named(1))
-
-
-def test_a_thousand_models(repository: Repository, root: Path) -> None:
-    """No thread, descriptor or other thing of its own for each."""
-    threads, descriptors = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
-    for number in range(1000):
-        repository.load(f"{number:064x}", str(directory(root, number % MODELS)))
-    assert listed(repository) == [f"{number:064x}" for number in range(1000)]
-    for number in (0, 17, 500, 999):
-        with repository.using(f"{number:064x}") as loaded:
-            assert float(loaded.invoke(BODY, "text/csv", "text/csv").body) == number % MODELS
-    assert threading.active_count() == threads
-    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors

@@ -66,7 +66,8 @@ class Management:
             "wsgi.input": BytesIO(body),
         }
         response = Response.from_app(self._app, environment)
-        return Answer(response.status_code, response.get_data(), response.content_type)
+        allowed = tuple((name, value) for name, value in response.headers if name == "Allow")
+        return Answer(response.status_code, response.get_data(), response.content_type, headers=allowed)
 
 
 def create_app(repository: Repository) -> Flask:

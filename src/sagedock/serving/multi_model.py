@@ -30,7 +30,7 @@ class MultiModelEndpoint:
     def in_line(self, path: str) -> bool:
         """Whether the model of `path` is in memory and answers in microseconds."""
         loaded = self._repository.at_hand(_name(path))
-        return loaded is not None and bool(getattr(loaded.model, "in_line", False))
+        return loaded is not None and loaded.model.in_line
 
     def when_ready(self, path: str, action: Callable[[], object]) -> None:
         """Run `action` once the model of `path` is in memory, or cannot come: now, or in the thread that brings it."""
@@ -50,19 +50,35 @@ class MultiModelEndpoint:
             go_on()
 
     def invoke(self, path: str, body: bytes, content_type: str | None, accept: str | None) -> Answer:
-        """Answer one request; raises SagedockError, NotLoaded among others."""
-        with ExitStack() as held:
-            loaded = held.enter_context(self._repository.using(_name(path)))
+        """Answer one request; raises SagedockError, NotLoaded among others. Pieces of an answer keep the model."""
+        with ExitStack() as lease:
+            loaded = lease.enter_context(self._repository.using(_name(path)))
             answer = loaded.invoke(body, content_type, accept)
-            if answer.pieces is None:
-                return answer
-            return replace(answer, pieces=_while_held(answer.pieces, held.pop_all()))
+            if answer.pieces is not None:
+                return replace(answer, pieces=Pieces(answer.pieces, lease.pop_all()))
+            return answer
 
 
-def _while_held(pieces: Iterator[bytes], held: ExitStack) -> Iterator[bytes]:
-    """`pieces`; the model is in use until the last is made, or nobody wants more."""
-    with held:
-        yield from pieces
+class Pieces:
+    """The pieces of an answer, and what has to be held until the last of them is made, or none is wanted any more."""
+
+    def __init__(self, pieces: Iterator[bytes], held: ExitStack) -> None:
+        self._pieces = pieces
+        self._held = held
+
+    def __iter__(self) -> Pieces:
+        return self
+
+    def __next__(self) -> bytes:
+        with ExitStack() as end:
+            end.callback(self.close)
+            piece = next(self._pieces)
+            end.pop_all()
+        return piece
+
+    def close(self) -> None:
+        """The end, be it early; may come twice."""
+        self._held.close()
 
 
 def _name(path: str) -> str:
