@@ -197,7 +197,9 @@ def _zip_kind(file: Path) -> Kind:
     try:
         with zipfile.ZipFile(file) as archive:
             return _zip_content_kind(archive)
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError):
+    except PermissionError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError):
         return Kind("a damaged zip archive", remedy="deploy the model's archive again")
 
 

@@ -1,0 +1,256 @@
+"""What is fuzzed: each target takes bytes and may raise SagedockError, nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import pickle
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from sagedock import core
+from sagedock.contracts import archives, manifest, signatures
+from sagedock.errors import UserError
+from sagedock.formats import csv, instances, libsvm, parquet, records, requests
+from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, RECORDIO, negotiate, parse_media_type
+from sagedock.formats.table import Table
+
+COLUMNS = 5
+
+
+@dataclass(frozen=True)
+class Target:
+    """`run` takes one input; `seeds` are good ones, `tokens` what they are made of."""
+
+    run: Callable[[bytes], object]
+    seeds: Sequence[bytes]
+    tokens: Sequence[bytes] = ()
+
+
+def table(rows: int) -> Table:
+    features = np.random.default_rng(rows).normal(size=(rows, COLUMNS)).astype(np.float32)
+    return Table(features)
+
+
+def request(content_type: str) -> Callable[[bytes], object]:
+    media_type = parse_media_type(content_type)
+    return lambda body: requests.decode(body, media_type).fitted_to(COLUMNS)
+
+
+def outcome(run: Callable[[bytes], Table], body: bytes) -> tuple[str, bytes]:
+    """What reading says, or the very bits of what it reads."""
+    try:
+        features = run(body).features
+    except UserError as error:
+        return str(error), b""
+    dense = features if isinstance(features, np.ndarray) else features.toarray()
+    missing = np.isnan(dense)
+    return str(dense.shape), np.where(missing, np.float32(0), dense).tobytes() + missing.tobytes()
+
+
+def both_ways(content_type: str) -> Callable[[bytes], object]:
+    """The compiled core and Python read the same, or say the same."""
+    run = request(content_type)
+
+    def compare(body: bytes) -> None:
+        native = core.native
+        compiled = outcome(run, body)
+        core.switch_off()
+        try:
+            plain = outcome(run, body)
+        finally:
+            core.native = native
+        assert compiled == plain, (compiled[0], plain[0])
+
+    return compare
+
+
+def media_types(text: bytes) -> None:
+    decoded = text.decode("latin-1")
+    for read in (parse_media_type, lambda accept: negotiate(accept, (CSV, JSON), CSV)):
+        with suppress(UserError):
+            read(decoded)
+
+
+class Scratch:
+    """A directory of one process, for targets that read files."""
+
+    def __init__(self) -> None:
+        self.top: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        if self.top is None:
+            memory = Path("/dev/shm")
+            self.top = Path(tempfile.mkdtemp(prefix="fuzz-", dir=memory if memory.is_dir() else None))
+        return self.top
+
+    def remove(self) -> None:
+        if self.top is not None:
+            shutil.rmtree(self.top)
+
+
+SCRATCH = Scratch()
+
+
+def read_manifest(content: bytes) -> None:
+    (SCRATCH.path / manifest.NAME).write_bytes(content)
+    manifest.read(SCRATCH.path)
+
+
+def unpack(content: bytes) -> None:
+    """Whatever happens, nothing is beside the archive but what it unpacked to."""
+    archive, target = SCRATCH.path / "model.tar", SCRATCH.path / "model"
+    archive.write_bytes(content)
+    try:
+        archives.unpack(archive, target, archives.Limits(size_bytes=1 << 24, free_bytes=1 << 20))
+        for path in target.rglob("*"):
+            assert path.is_dir() or path.is_file()
+            assert not path.is_symlink()
+        assert any(path.is_file() for path in target.rglob("*"))
+        shutil.rmtree(target)
+    finally:
+        names = sorted(path.name for path in SCRATCH.path.iterdir())
+        assert names == ["model.tar"], names
+
+
+def recognise(content: bytes) -> None:
+    file = SCRATCH.path / "file"
+    file.write_bytes(content)
+    kind = signatures.recognise(file)
+    assert not (kind.safe and content[:1] == b"\x80" and b"{" not in content[:9])
+
+
+def tar_of(form: int, *, gzipped: bool = False) -> bytes:
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz" if gzipped else "w", format=form) as archive:
+        for name in ("./a", "model/xgboost-model", "é" * 60, "long/" * 30 + "name"):
+            info = tarfile.TarInfo(name)
+            info.size = 700
+            with suppress(ValueError):
+                archive.addfile(info, BytesIO(b"x" * 700))
+    return buffer.getvalue()[:12_000]
+
+
+def npz(**arrays: object) -> bytes:
+    buffer = BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _manifest() -> bytes:
+    document = {
+        "algorithm": "xgboost",
+        "format_version": 1,
+        "versions": {"python": "3.11"},
+        "hyperparameters": {"eta": "0.1"},
+        "model": {"feature_count": 5, "decision": {"cut_off": 0.5}},
+        "files": {},
+    }
+    return json.dumps(document).encode()
+
+
+def _lines(rows: Iterable[bytes]) -> bytes:
+    return b"\n".join(rows) + b"\n"
+
+
+CSV_SEEDS = (
+    csv.encode(table(1)),
+    csv.encode(table(7)),
+    b"1,2,3,4,5\r\n,,,,\r\nnan,1e5,-0.5,+3,0\r\n",
+    b'"1","2",3,"4",5\n',
+    b"1;2;3;4;5\n1\t2\t3\t4\t5\n",
+    _lines([b"0.1,0.2,0.3,0.4,0.5"] * 40),
+)
+CSV_TOKENS = (
+    b",",
+    b"\n",
+    b"\r\n",
+    b'"',
+    b"e",
+    b"E+",
+    b"-",
+    b".",
+    b" ",
+    b";",
+    b"\t",
+    b"nan",
+    b"NaN",
+    b"\xef\xbb\xbf",
+    b"\0",
+    b"a:",
+)
+LIBSVM_SEEDS = (
+    libsvm.encode(table(1)),
+    libsvm.encode(table(7)),
+    b"0:1 1:2 4:-0.5\n\n1 0:1\n",
+    b"1:0.5 qid:3 2:1\n",
+    b"1 qid:7 0:1 1:2 # words\n",
+)
+LIBSVM_TOKENS = (b":", b" ", b"\n", b"qid:", b"#", b"e", b"-", b".", b"\r\n", b"0:", b"4:", b"\t", b"\0")
+JSON_SEEDS = (
+    instances.encode(table(2), lined=False),
+    b'{"instances": [{"features": [1, 2, 3, null, 5]}, [1, 2, 3, 4, 5]]}',
+    b'{"instances": [{"data": {"features": {"values": [1.5, 16.0, 14.0, 23.0, 1]}}}]}',
+    b'{"instances": [{"data": {"features": {"keys": [0, 4], "shape": [5], "values": [1.5, 2]}}}]}',
+)
+JSON_TOKENS = (
+    b"[",
+    b"]",
+    b"{",
+    b"}",
+    b",",
+    b":",
+    b'"',
+    b"null",
+    b"true",
+    b"NaN",
+    b'"features"',
+    b'"keys"',
+    b'"shape"',
+    b"[" * 900,
+)
+LINES_SEEDS = (instances.encode(table(3), lined=True), b'{"features": [1, 2, 3, 4, 5]}\n\n[1,2,3,4,5]\n')
+PARQUET_SEEDS = (parquet.encode(table(1)), parquet.encode(table(30)))
+RECORDIO_SEEDS = (records.encode(table(1)), records.encode(table(4)))
+MEDIA_SEEDS = (
+    b"text/csv; charset=utf-8; label_size=0",
+    b'application/json;a="b\\"c"',
+    b"text/*;q=0.5, */*;q=0.1, application/json",
+)
+TAR_SEEDS = (
+    tar_of(tarfile.USTAR_FORMAT),
+    tar_of(tarfile.GNU_FORMAT),
+    tar_of(tarfile.PAX_FORMAT),
+    gzip.compress(tar_of(tarfile.PAX_FORMAT)),
+)
+FILE_SEEDS = (
+    pickle.dumps({"a": [1, 2]}, protocol=0),
+    pickle.dumps(np.arange(3), protocol=4),
+    gzip.compress(pickle.dumps([1], protocol=2)),
+    npz(a=np.zeros(3)),
+    npz(a=np.array([{}], dtype=object)),
+    b"\x10\0\0\0\0\0\0\0{" + b" " * 15,
+    b'{"learner": {}}',
+)
+
+TARGETS = {
+    "csv": Target(both_ways(CSV), CSV_SEEDS, CSV_TOKENS),
+    "libsvm": Target(both_ways(LIBSVM), LIBSVM_SEEDS, LIBSVM_TOKENS),
+    "json": Target(request(JSON), JSON_SEEDS, JSON_TOKENS),
+    "jsonlines": Target(request(JSON_LINES), LINES_SEEDS, JSON_TOKENS),
+    "recordio": Target(request(RECORDIO), RECORDIO_SEEDS, (b"\x0a\x23\xd7\xce", b"values")),
+    "parquet": Target(request(PARQUET), PARQUET_SEEDS, (b"PAR1", b"\x15", b"\x00")),
+    "media-types": Target(media_types, MEDIA_SEEDS, (b";", b"q=", b"=", b'"', b"\\", b",", b"/", b"*")),
+    "manifest": Target(read_manifest, (_manifest(),), JSON_TOKENS),
+    "archives": Target(unpack, TAR_SEEDS, (b"ustar\0" + b"00", b"../", b"/", b"path=", b"size=", bytes(512))),
+    "signatures": Target(recognise, FILE_SEEDS, (b"PK\x03\x04", b"\x93NUMPY", b"\x80\x04", b"cos\nsystem\n", b".")),
+}
