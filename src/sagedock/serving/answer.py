@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Protocol
+
+from sagedock.serving.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,19 @@ class Answer:
         if self.pieces is not None:
             return b"%bTransfer-Encoding: chunked\r\n%b\r\n" % (start, extra)
         return b"%bContent-Length: %d\r\n%b\r\n" % (start, len(self.body), extra)
+
+
+class Answers(Protocol):
+    """What answers requests (`sagedock.serving.service`)."""
+
+    def answer(self, request: Request, deliver: Callable[[Answer], None]) -> Answer | None:
+        """The answer at once, or None: then `deliver` is called with it later, on the loop."""
+
+    def proceed(self, answer: Answer, deliver: Callable[[bytes | None], None], fail: Callable[[], None]) -> None:
+        """Make the next piece of an answer and `deliver` it on the loop, None when there is none; or `fail` there."""
+
+    def end(self, answer: Answer) -> None:
+        """An answer in pieces goes no further, be it whole or not."""
 
 
 @lru_cache(maxsize=256)

@@ -94,6 +94,11 @@ class Connections:
         if self._held > self.memory and connection is not next(iter(self._growing)):
             connection.wait()
 
+    def read_on(self, connection: Connection) -> None:
+        """`connection` reads again, unless its body has to wait for others."""
+        if self._held <= self.memory or connection not in self._growing or connection is next(iter(self._growing)):
+            connection.go_on()
+
     def grown(self, connection: Connection) -> None:
         """The body of `connection` is whole, or given up: the next one may go on."""
         if self._growing.pop(connection, connection) is None:

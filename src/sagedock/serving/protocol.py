@@ -7,20 +7,21 @@ import io
 import json
 import logging
 from collections import deque
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Protocol, cast
+from typing import cast
 
 import httptools
 
 from sagedock.serving import errors
-from sagedock.serving.answer import CONTINUE, LAST_CHUNK, Answer, chunk
+from sagedock.serving.answer import CONTINUE, LAST_CHUNK, Answer, Answers, chunk
 from sagedock.serving.connections import LINGER_SECONDS, SILENCE_SECONDS, Connections
 from sagedock.serving.request import CUSTOM_ATTRIBUTES, Request, too_large
 
 LONGEST_TARGET = 8190
 LONGEST_HEAD = 32 * 1024
 MOST_FIELDS = 100
+MOST_FRAMING = 8
+"""Bytes sent for each byte of a body in chunks; chunks of one byte take six."""
 MOST_WAITING = 16
 """Requests of one connection that are read ahead of their answers."""
 LONGEST_ECHO = 1024
@@ -33,19 +34,6 @@ _CLOSE = b"Connection: close\r\n"
 _KEEP_ALIVE = b"Connection: keep-alive\r\n"
 
 _log = logging.getLogger(__name__)
-
-
-class Answers(Protocol):
-    """What answers requests (`sagedock.serving.service`)."""
-
-    def answer(self, request: Request, deliver: Callable[[Answer], None]) -> Answer | None:
-        """The answer at once, or None: then `deliver` is called with it later, on the loop."""
-
-    def proceed(self, answer: Answer, deliver: Callable[[bytes | None], None], fail: Callable[[], None]) -> None:
-        """Make the next piece of an answer and `deliver` it on the loop, None when there is none; or `fail` there."""
-
-    def end(self, answer: Answer) -> None:
-        """An answer in pieces goes no further, be it whole or not."""
 
 
 class Connection(asyncio.Protocol):
@@ -66,6 +54,7 @@ class Connection(asyncio.Protocol):
         self._blocked = False  # the client takes its answers too slowly
         self._unsent = 0
         self._proceeding = False  # a piece of the answer is being made
+        self._is_ahead = False  # requests wait for answers, and no more of them are read
         self._begun = False
         self._fresh = False  # the request began in the bytes at hand
         self._invites = False  # the client waits for 100 Continue
@@ -77,7 +66,7 @@ class Connection(asyncio.Protocol):
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
         self._fields = 0
-        self._head_bytes = 0
+        self._head_bytes = self._body_bytes = 0
         self._body: bytes | io.BytesIO = b""
         self._received = 0
         self._in_body = False
@@ -113,11 +102,20 @@ class Connection(asyncio.Protocol):
             self._last = True  # no other protocol is spoken here; the request itself is answered
         except httptools.HttpParserError as error:
             self._refuse_damaged(error)
-        if self._begun and not self._in_body and not self._fresh:
-            self._head_bytes += len(data)
+        if self._begun and not self._fresh:
+            self._measure(len(data))
+        self._advance()
+
+    def _measure(self, size: int) -> None:
+        """Count what neither fields nor body account for: an unfinished line, or what stands around chunks."""
+        if not self._in_body:
+            self._head_bytes += size
             if self._head_bytes > LONGEST_HEAD:
                 self._refuse_head()
-        self._advance()
+            return
+        self._body_bytes += size
+        if self._body_bytes > LONGEST_HEAD + MOST_FRAMING * self._received:
+            self._refuse(HTTPStatus.BAD_REQUEST, "the body's chunks are mostly extensions: send larger chunks")
 
     def eof_received(self) -> bool:
         """The client sends no more; what it has sent is answered."""
@@ -163,7 +161,8 @@ class Connection(asyncio.Protocol):
         self._head_bytes += len(name) + len(value) + 4
         if self._fields > MOST_FIELDS or self._head_bytes > LONGEST_HEAD:
             self._refuse_head()
-            return
+        if self._in_body or self._refusal is not None:
+            return  # a trailer is counted, and changes nothing (RFC 9110 section 6.5.1)
         name = name.lower()
         before = self._headers.get(name)
         self._headers[name] = value if before is None else before + b", " + value
@@ -213,6 +212,7 @@ class Connection(asyncio.Protocol):
         self._received = 0
         self._in_body = self._begun = False
         if len(self._queue) >= MOST_WAITING:
+            self._is_ahead = True
             self.wait()
 
     # What is no good
@@ -259,6 +259,9 @@ class Connection(asyncio.Protocol):
         """Answer the requests that wait, until one takes its time or the client does not read."""
         while self._queue and self._current is None and not self._blocked:
             self._current = self._queue.popleft()
+            if self._is_ahead and len(self._queue) < MOST_WAITING:
+                self._is_ahead = False
+                self._connections.read_on(self)
             answer = self._service.answer(self._current, self._deliver)
             if answer is not None:
                 self._send(answer)
