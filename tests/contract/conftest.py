@@ -38,3 +38,14 @@ def make_job(algorithm: Algorithm, sample: Sample, tmp_path: Path) -> Callable[.
         return job
 
     return make
+
+
+@pytest.fixture(scope="module")
+def trained(algorithm: Algorithm, sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """A model trained by the training flow: serving it needs no setting."""
+    base = tmp_path_factory.mktemp(algorithm.name)
+    job = Job(base, dict(sample.hyperparameters), {"SAGEDOCK_ALGORITHM": algorithm.name})
+    for name, files in sample.channels.items():
+        job.add_channel(name, files, ContentType=sample.content_type)
+    assert job.run() == 0, job.failure
+    return job

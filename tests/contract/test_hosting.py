@@ -17,17 +17,6 @@ from tests.serving.process import PING_SECONDS, Server
 
 
 @pytest.fixture(scope="module")
-def trained(algorithm: Algorithm, sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """A model trained by the training flow: serving it needs no setting."""
-    base = tmp_path_factory.mktemp(algorithm.name)
-    job = Job(base, dict(sample.hyperparameters), {"SAGEDOCK_ALGORITHM": algorithm.name})
-    for name, files in sample.channels.items():
-        job.add_channel(name, files, ContentType=sample.content_type)
-    assert job.run() == 0, job.failure
-    return job
-
-
-@pytest.fixture(scope="module")
 def server(trained: Job) -> Iterator[Server]:
     with Server(trained.base) as server:
         yield server.wait_ready()

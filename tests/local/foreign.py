@@ -86,7 +86,7 @@ def _handler(container: Foreign) -> type[BaseHTTPRequestHandler]:
                 self._send((200, json.dumps(container.parameters).encode()))
 
         def do_POST(self) -> None:
-            asked = Asked(self._body(), {k.lower(): v for k, v in self.headers.items()}, self.client_address[1])
+            asked = Asked(_body(self), {k.lower(): v for k, v in self.headers.items()}, self.client_address[1])
             container.asked.append(asked)
             answer = container.answer(asked)
             if answer is None:
@@ -95,19 +95,11 @@ def _handler(container: Foreign) -> type[BaseHTTPRequestHandler]:
             else:
                 self._send(answer)
 
-        def _body(self) -> bytes:
-            if self.headers.get("Transfer-Encoding") != "chunked":
-                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            body = b""
-            while size := int(self.rfile.readline(), 16):
-                body += self.rfile.read(size)
-                self.rfile.readline()
-            self.rfile.readline()
-            return body
-
         def _send(self, answer: tuple[int, bytes] | tuple[int, bytes, int]) -> None:
             status, body, *promised = answer
             self.send_response(status)
+            if "Content-Type" in self.headers:
+                self.send_header("Content-Type", self.headers["Content-Type"])
             self.send_header("Content-Length", str(promised[0] if promised else len(body)))
             self.close_connection = self.close_connection or bool(promised)
             self.end_headers()
@@ -117,3 +109,14 @@ def _handler(container: Foreign) -> type[BaseHTTPRequestHandler]:
             pass
 
     return Handler
+
+
+def _body(request: BaseHTTPRequestHandler) -> bytes:
+    if request.headers.get("Transfer-Encoding") != "chunked":
+        return request.rfile.read(int(request.headers.get("Content-Length", 0)))
+    body = b""
+    while size := int(request.rfile.readline(), 16):
+        body += request.rfile.read(size)
+        request.rfile.readline()
+    request.rfile.readline()
+    return body
