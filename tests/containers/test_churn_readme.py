@@ -41,6 +41,27 @@ def metrics(prepared: tuple[Path, str]) -> dict[str, Any]:
     return content
 
 
+def test_the_batch_answers_for_every_customer_held_back(prepared: tuple[Path, str], metrics: dict[str, Any]) -> None:
+    """The command of the section on batches, and what the page says that it writes; then with its DataProcessing."""
+    made, _ = prepared
+    assert metrics
+    words = [sys.executable, "-m", "sagedock", *command(".venv/bin/sagedock transform", made)[1:]]
+    assert subprocess.run(words, cwd=ROOT, capture_output=True, check=False).returncode == 0
+    answers = [float(line) for line in (made / "churn-predictions" / "features.csv.out").read_text().splitlines()]
+    assert len(answers) == 271
+    assert all(0 < answer < 1 for answer in answers)
+    found = re.search(r'^    "DataProcessing": (.*)$', README, re.MULTILINE)
+    assert found is not None
+    document = json.loads((ROOT / words[4]).read_text()) | {"DataProcessing": json.loads(found[1])}
+    words[4] = str(made / "joined-job.json")
+    Path(words[4]).write_text(json.dumps(document))
+    assert subprocess.run(words, cwd=ROOT, capture_output=True, check=False).returncode == 0
+    customers = (made / "churn-data" / "test" / "features.csv").read_text().splitlines()
+    joined = (made / "churn-predictions" / "features.csv.out").read_text().splitlines()
+    assert [line.split(",")[0] for line in joined] == [line.split(",")[0] for line in customers]
+    assert [float(line.split(",")[1]) for line in joined] == answers
+
+
 def row(name: str) -> list[str]:
     """The cells of a row of the table of results."""
     found = re.search(rf"^\| {re.escape(name)} \|(.*)\|$", README, re.MULTILINE)
