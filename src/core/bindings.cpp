@@ -1,5 +1,5 @@
 // The Python module sagedock._core: arguments in, results out. sagedock/core.py says what each function promises.
-// Nothing but this file knows of Python. What may take long gives the interpreter's lock back.
+// Only this file and forest.cpp know of Python. What may take long gives the interpreter's lock back.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string_view.h>
@@ -15,6 +15,8 @@
 #include "repr.hpp"
 
 namespace nb = nanobind;
+
+void bind_forest(nb::module_& module);
 
 namespace {
 
@@ -160,4 +162,5 @@ NB_MODULE(_core, module) {
     module.def("rows", &rows);
     module.def("instruction_sets", &instruction_sets);
     module.def("use_instruction_set", &use_instruction_set);
+    bind_forest(module);
 }

@@ -33,6 +33,10 @@ class Model(Protocol):
     def in_line(self) -> bool:
         """Whether `predict` is compiled code without waits, microseconds a row: small requests need no thread then."""
 
+    @property
+    def memory_bytes(self) -> int:
+        """What the model takes in memory, as far as that is known; 0 for unknown."""
+
     def predict(self, table: Table) -> Predictions:
         """One answer per row, in order; a row's answer does not depend on its neighbours. `table` fits already."""
 

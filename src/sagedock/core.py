@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+class Forest(Protocol):
+    """Regression trees; a row is float32 numbers, NaN for what is missing."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes in memory."""
+
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One answer per row, (rows,) or (rows, outputs)."""
+
+    def predict_sparse(
+        self, indptr: NDArray[np.int64], indices: NDArray[np.int32], data: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """The same for compressed sparse rows; what is absent is missing. Raises ValueError for wrong indices."""
+
+
 class Native(Protocol):
     """What sagedock._core offers. Arrays are float32 unless said, in C order; long work gives the lock back."""
 
@@ -54,6 +70,31 @@ class Native(Protocol):
 
     def rows(self, values: NDArray[np.float32]) -> bytes:
         """The same of (rows, columns), commas between the numbers of a row."""
+
+    def Forest(  # noqa: N802 - a class
+        self,
+        *,
+        first: NDArray[np.int64],
+        left: NDArray[np.int32],
+        right: NDArray[np.int32],
+        feature: NDArray[np.int32],
+        threshold: NDArray[np.float32],
+        default_left: NDArray[np.uint8],
+        output: NDArray[np.int32],
+        columns: int,
+        base: Sequence[float],
+        base_link: str,
+        link: str,
+        deepest_asked: int = -1,
+    ) -> Forest:
+        """A forest of all trees' nodes, one tree after the other, tree t having first[t] to first[t + 1].
+
+        `left` and `right` count from the tree's first node and are -1 at a leaf, whose value stands in `threshold`; a
+        value below the threshold goes left, a missing one where `default_left` says. `output` (trees,) is what each
+        tree adds to; `base` (outputs,) is added first, after `base_link`; `link` makes the answers. Trees of up to
+        `deepest_asked` levels are asked at every node, -1 leaving that to what was measured. Raises ValueError when the
+        arrays are no trees.
+        """
 
     def instruction_sets(self) -> tuple[str, ...]:
         """The instruction sets that kernels may use here, from `scalar` to the best, which is used."""

@@ -25,7 +25,7 @@ class RecordIdentity:
     metadata: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Table:
     """Rows of numbers.
 
@@ -73,7 +73,7 @@ class Table:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Predictions:
     """One answer per record, by column.
 

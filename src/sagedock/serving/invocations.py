@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from http import HTTPStatus
 
 from sagedock.algorithm import Algorithm, Model
@@ -9,6 +10,8 @@ from sagedock.errors import UnsupportedMediaType, UserError
 from sagedock.formats import requests, responses
 from sagedock.formats.media_types import MediaType, negotiate, parse_media_type
 from sagedock.serving.answer import Answer
+
+_HEADERS_KEPT = 256
 
 
 def invoke(
@@ -35,12 +38,23 @@ def invoke(
             raise
         reason = f"{error}; the request has no Content-Type and was read as {media_type.essence}: name its type"
         raise UserError(reason, field=error.field, row=error.row) from error
-    essence = negotiate(accept, algorithm.response_types, default_accept or algorithm.default_response_type)
+    essence = _negotiated(accept, tuple(algorithm.response_types), default_accept or algorithm.default_response_type)
     return Answer(HTTPStatus.OK, responses.encode(model.predict(table), essence), essence)
 
 
+@lru_cache(_HEADERS_KEPT)
+def _media_type(text: str) -> MediaType:
+    """Clients send the same header again and again."""
+    return parse_media_type(text)
+
+
+@lru_cache(_HEADERS_KEPT)
+def _negotiated(accept: str | None, offered: tuple[str, ...], default: str) -> str:
+    return negotiate(accept, offered, default)
+
+
 def _request_type(algorithm: Algorithm, content_type: str | None) -> MediaType:
-    media_type = parse_media_type(content_type or algorithm.default_request_type)
+    media_type = _media_type(content_type or algorithm.default_request_type)
     if not algorithm.accepts(media_type):
         raise UnsupportedMediaType(
             f"Content-Type {content_type!r} is not supported; {algorithm.name} reads "

@@ -20,6 +20,9 @@ from sagedock.formats.media_types import CSV, parse_media_type
 from sagedock.serving.answer import Answer
 from sagedock.serving.invocations import invoke
 
+_WIDEST_WARM_UP = 1_000_000
+"""Features up to which a model is warmed up by a record; a wider one, which a small file can claim, costs memory."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -129,7 +132,7 @@ def _default_accept(algorithm: Algorithm, asked: str | None) -> str | None:
 
 def _warm_up(loaded: Loaded) -> None:
     """Answer one record, so that whatever is loaded late is loaded before the first client comes."""
-    if CSV not in loaded.algorithm.request_types:
+    if CSV not in loaded.algorithm.request_types or loaded.model.feature_count > _WIDEST_WARM_UP:
         return
     body = ",".join(["0"] * loaded.model.feature_count).encode()
     try:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
+from sagedock import core
+from sagedock.algorithms.xgboost import model_file
+from sagedock.algorithms.xgboost.document import refuse_repeated_names
+from sagedock.algorithms.xgboost.forest import compiled
+from sagedock.algorithms.xgboost.model_file import Learner
 from sagedock.algorithms.xgboost.selectable import selected, unavailable
 from sagedock.contracts.files import write_bytes
 from sagedock.contracts.hosting import InferenceOptions
@@ -24,11 +26,32 @@ from sagedock.contracts.plan import NAME as PLAN_NAME
 from sagedock.errors import ModelError
 from sagedock.formats.table import Predictions, Table
 
+if TYPE_CHECKING:
+    import xgboost
+    from scipy.sparse import csr_matrix
+
 log = logging.getLogger(__name__)
 
 ARTEFACT = "xgboost-model"
-_PLACE_IN_XGBOOST = re.compile(r"^\[[0-9:]+\] \S+:\d+: ")
 VOTING_OBJECTIVES = ("multi:softmax", "binary:hinge")
+
+
+class Booster(Protocol):
+    """One booster that answers: compiled trees, or XGBoost's own."""
+
+    @property
+    def in_line(self) -> bool:
+        """Whether it is compiled code without waits."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes in memory."""
+
+    def scores(self, features: NDArray[np.float32] | csr_matrix) -> NDArray[np.float32]:
+        """The objective's own prediction per row, (rows,) or (rows, classes)."""
+
+    def artefact(self) -> bytes:
+        """The content of its model file."""
 
 
 @dataclass(frozen=True)
@@ -38,27 +61,32 @@ class XGBoostModel:
     `cut_off` is the probability above which the decision is positive, chosen by cost of errors, where there is one.
     """
 
-    boosters: Sequence[xgboost.Booster]
+    boosters: Sequence[Booster]
     objective: str
     class_count: int
     feature_count: int
-    linear: bool = False
     output: tuple[str, ...] = ()
     cut_off: float | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, boosters: Sequence[xgboost.Booster], **facts: Any) -> XGBoostModel:
-        """The model of these boosters, its objective and sizes read from the first."""
-        learner = json.loads(boosters[0].save_config())["learner"]
-        return cls(
-            boosters=boosters,
-            objective=learner["objective"]["name"],
-            class_count=int(learner["learner_model_param"]["num_class"]),
-            feature_count=int(boosters[0].num_features()),
-            linear=learner["learner_train_param"]["booster"] == "gblinear",
-            **facts,
-        )
+        """The model of these boosters of the library, its objective and sizes read from the first."""
+        from sagedock.algorithms.xgboost import library
+
+        learner = library.learner(boosters[0])
+        wrapped = [library.wrapped(booster) for booster in boosters]
+        return cls(wrapped, learner.objective, learner.class_count, learner.feature_count, **facts)
+
+    @cached_property
+    def in_line(self) -> bool:
+        """Whether every answer is compiled code without waits, microseconds a row."""
+        return all(booster.in_line for booster in self.boosters)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the boosters take in memory."""
+        return sum(booster.memory_bytes for booster in self.boosters)
 
     @property
     def in_line(self) -> bool:
@@ -75,9 +103,9 @@ class XGBoostModel:
 
     def scores(self, features: NDArray[np.float32] | csr_matrix) -> NDArray[np.float32]:
         """The objective's own prediction per row, (rows,) or (rows, classes)."""
-        answers = [_predict(booster, features, self.linear) for booster in self.boosters]
-        if len(answers) == 1:
-            return answers[0]
+        if len(self.boosters) == 1:
+            return self.boosters[0].scores(features)
+        answers = [booster.scores(features) for booster in self.boosters]
         if self.objective in VOTING_OBJECTIVES:
             return majority(np.stack(answers))
         return np.asarray(np.mean(answers, axis=0, dtype=np.float32))
@@ -87,7 +115,7 @@ class XGBoostModel:
         single = len(self.boosters) == 1
         names = [ARTEFACT if single else f"{ARTEFACT}-{number}" for number in range(len(self.boosters))]
         for name, booster in zip(names, self.boosters, strict=True):
-            write_bytes(directory / name, bytes(booster.save_raw("ubj")))
+            write_bytes(directory / name, booster.artefact())
         return names
 
     def describe(self) -> Mapping[str, Any]:
@@ -111,10 +139,19 @@ def load(directory: Path, manifest: Manifest | None, options: InferenceOptions) 
     without models, a pickled model unless `options.allow_pickle`, and whatever XGBoost cannot read.
     """
     names = artefact_names(directory, manifest)
-    boosters = [_load_booster(directory / name, options) for name in (names if options.ensemble else names[:1])]
+    loaded = [_load(directory / name, options) for name in (names if options.ensemble else names[:1])]
+    learner = _one_kind(directory, names, [learner for _, learner in loaded])
     decision = (manifest.model.get("decision") if manifest else None) or {}
     facts = dict(manifest.model) if manifest else {}
-    model = XGBoostModel.of(boosters, output=options.output, cut_off=decision.get("cut_off"), facts=facts)
+    model = XGBoostModel(
+        [booster for booster, _ in loaded],
+        learner.objective,
+        learner.class_count,
+        learner.feature_count,
+        output=options.output,
+        cut_off=decision.get("cut_off"),
+        facts=facts,
+    )
     absent = unavailable(options.output, model.objective, model.cut_off)
     if absent:
         log.warning(
@@ -123,6 +160,23 @@ def load(directory: Path, manifest: Manifest | None, options: InferenceOptions) 
             model.objective,
         )
     return model
+
+
+def _one_kind(directory: Path, names: Sequence[str], learners: Sequence[Learner]) -> Learner:
+    """What all of them are; raises ModelError where they differ, since their answers could not be put together."""
+    first = learners[0]
+    for name, learner in zip(names, learners, strict=False):
+        if (learner.objective, learner.class_count, learner.feature_count) != (
+            first.objective,
+            first.class_count,
+            first.feature_count,
+        ):
+            raise ModelError(
+                f"{directory / name} has objective {learner.objective} and {learner.feature_count} features, "
+                f"{names[0]} has {first.objective} and {first.feature_count}: only models of one kind answer together; "
+                "unset SAGEMAKER_INFERENCE_ENSEMBLE, or deploy the models of one job"
+            )
+    return first
 
 
 def artefact_names(directory: Path, manifest: Manifest | None) -> list[str]:
@@ -149,39 +203,45 @@ def majority(votes: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(labels[counts.argmax(axis=0)], dtype=np.float32)
 
 
-def _predict(booster: xgboost.Booster, features: NDArray[np.float32] | csr_matrix, linear: bool) -> NDArray[np.float32]:
-    best = booster.attr("best_iteration")
-    rounds = (0, int(best) + 1) if best is not None else (0, 0)
-    if linear:
-        matrix = xgboost.DMatrix(features, nthread=1)
-        return np.asarray(booster.predict(matrix, validate_features=False), dtype=np.float32)
-    answer = booster.inplace_predict(features, iteration_range=rounds, validate_features=False)
-    return np.asarray(answer, dtype=np.float32)
-
-
-def _load_booster(file: Path, options: InferenceOptions) -> xgboost.Booster:
+def _load(file: Path, options: InferenceOptions) -> tuple[Booster, Learner]:
     content = _read(file)
     if not content:
         raise ModelError(f"{file} is empty: deploy the model's archive again")
     if content[:1] == b"\x80":
-        return _unpickle(file, content, options)
+        return _unpickled(file, content, options)
     if content[:4] == b"binf":
         raise ModelError(
             f"{file} is in XGBoost's old binary format, which XGBoost 3.1 and later cannot read: load it with XGBoost "
             "1.3 to 3.0 and save it again as JSON or UBJSON"
         )
-    booster = xgboost.Booster({"nthread": 1})
     try:
-        booster.load_model(bytearray(content))
-    except (xgboost.core.XGBoostError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        reason = _PLACE_IN_XGBOOST.sub("", first)[:200]
+        found = model_file.read(content)
+        native = core.native if found.beyond is None else None
+        if native is None:
+            refuse_repeated_names(content)  # of two, XGBoost might take the one that was not checked
+    except ValueError as error:
         raise ModelError(
-            f"{file} is no model that XGBoost {xgboost.__version__} can read ({reason}): deploy the model's archive "
-            "again, or save the model with Booster.save_model"
+            f"{file} is no XGBoost model that can be read ({error}): deploy the model's archive again, or save the "
+            "model with Booster.save_model"
         ) from error
-    booster.set_param({"nthread": 1})
-    return booster
+    if native is not None:
+        return compiled(native, found, file), found.learner
+    from sagedock.algorithms.xgboost import library
+
+    log.info("%s is answered by the XGBoost library (%s)", file.name, found.beyond or "the compiled core is absent")
+    return library.wrapped(library.load(content, file), len(content)), found.learner
+
+
+def _unpickled(file: Path, content: bytes, options: InferenceOptions) -> tuple[Booster, Learner]:
+    if not options.allow_pickle:
+        raise ModelError(
+            f"{file} is a pickled model, and unpickling runs whatever code is in it: save it again with "
+            "Booster.save_model, or set SAGEDOCK_ALLOW_PICKLE=true if you trust its maker"
+        )
+    from sagedock.algorithms.xgboost import library
+
+    booster = library.unpickle(content, file)
+    return library.wrapped(booster, len(content)), library.learner(booster)
 
 
 def _read(file: Path) -> bytes:
@@ -189,22 +249,3 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read {file}: {error.strerror}") from error
-
-
-def _unpickle(file: Path, content: bytes, options: InferenceOptions) -> xgboost.Booster:
-    if not options.allow_pickle:
-        raise ModelError(
-            f"{file} is a pickled model, and unpickling runs whatever code is in it: save it again with "
-            "Booster.save_model, or set SAGEDOCK_ALLOW_PICKLE=true if you trust its maker"
-        )
-    import pickle
-
-    try:
-        found = pickle.loads(content)  # noqa: S301 - only behind the deployer's explicit permission
-    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, ValueError) as error:
-        raise ModelError(f"{file} cannot be unpickled: {error}") from error
-    booster = found.get_booster() if hasattr(found, "get_booster") else found
-    if not isinstance(booster, xgboost.Booster):
-        raise ModelError(f"{file} holds a {type(found).__name__}, not an XGBoost model")
-    booster.set_param({"nthread": 1})
-    return booster

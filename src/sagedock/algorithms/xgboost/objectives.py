@@ -30,7 +30,7 @@ LINKS = {
     "survival:cox": _EXPONENTIAL,
     "survival:aft": _EXPONENTIAL,
     "binary:logistic": _LOGISTIC,
-    "binary:logitraw": Link("logistic", "identity"),
+    "binary:logitraw": _IDENTITY,
     "binary:hinge": Link("identity", "hinge"),
     "multi:softmax": Link("identity", "argmax"),
     "multi:softprob": Link("identity", "softmax"),

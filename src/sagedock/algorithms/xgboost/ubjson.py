@@ -18,7 +18,15 @@ BYTES_A_CONTAINER = 16
 _ARRAYS = {b"d": ">f4", b"D": ">f8", b"U": "u1", b"i": "i1", b"I": ">i2", b"l": ">i4", b"L": ">i8"}
 _NUMBERS = {
     marker[0]: struct.Struct(code)
-    for marker, code in ((b"d", ">f"), (b"D", ">d"), (b"U", ">B"), (b"i", ">b"), (b"I", ">h"), (b"l", ">i"), (b"L", ">q"))
+    for marker, code in (
+        (b"d", ">f"),
+        (b"D", ">d"),
+        (b"U", ">B"),
+        (b"i", ">b"),
+        (b"I", ">h"),
+        (b"l", ">i"),
+        (b"L", ">q"),
+    )
 }
 _LENGTHS = frozenset(b"UiIlL")
 _CONSTANTS = {ord("T"): True, ord("F"): False, ord("Z"): None}
