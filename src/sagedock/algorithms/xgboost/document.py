@@ -25,7 +25,7 @@ def decode(content: bytes) -> Any:
         return ubjson.decode(content)
     if content.lstrip()[:1] != b"{":
         raise ValueError("it begins neither as JSON nor as UBJSON")
-    if content.count(b"[") + content.count(b"{") > 1 + len(content) // ubjson.BYTES_A_CONTAINER:
+    if content.count(b"[") + content.count(b"{") > ubjson.most_containers(len(content)):
         raise ValueError("it holds little but brackets")
     try:
         return orjson.loads(content)

@@ -104,17 +104,12 @@ def _trees(model: Section, best: int | None, features: int, outputs: int) -> tup
     for section in categorical:
         categories.check(section)
     found = trees.read(sections, info, features, vector=vector, categorical=bool(categorical))
-    kept = len(sections) if best is None else _kept(model, best, outputs, vector)
+    ends = _iterations(model, outputs, vector)
+    if best is not None and best + 1 >= len(ends):
+        raise ValueError(f"attributes.best_iteration is {best}, but the model has {len(ends) - 1} iterations")
+    kept = len(sections) if best is None else int(ends[best + 1])
     beyond = "leaves of several targets" if vector else "categorical splits" if categorical else None
     return found.upto(kept), beyond
-
-
-def _kept(model: Section, best: int, outputs: int, vector: bool) -> int:
-    """How many trees the iterations up to the best one hold."""
-    ends = _iterations(model, outputs, vector)
-    if best + 1 >= len(ends):
-        raise ValueError(f"attributes.best_iteration is {best}, but the model has {len(ends) - 1} iterations")
-    return int(ends[best + 1])
 
 
 def _iterations(model: Section, outputs: int, vector: bool) -> NDArray[np.int64]:

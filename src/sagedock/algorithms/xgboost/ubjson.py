@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 DEEPEST = 64
-BYTES_A_CONTAINER = 16
-"""A file has at most one array or object for so many bytes, so that it cannot unfold to many times its size."""
+_FEW_CONTAINERS, _BYTES_A_CONTAINER = 1000, 16
 
 _ARRAYS = {b"d": ">f4", b"D": ">f8", b"U": "u1", b"i": "i1", b"I": ">i2", b"l": ">i4", b"L": ">i8"}
 _NUMBERS = {
@@ -45,11 +44,16 @@ def decode(content: bytes) -> Any:
     return value
 
 
+def most_containers(size: int) -> int:
+    """How many arrays and objects a model file of `size` bytes may hold, so as not to unfold to many times that."""
+    return _FEW_CONTAINERS + size // _BYTES_A_CONTAINER
+
+
 class _Reader:
     def __init__(self, content: bytes) -> None:
         self.content = content
         self.place = 0
-        self.containers = 1 + len(content) // BYTES_A_CONTAINER
+        self.containers = most_containers(len(content))
 
     def byte(self) -> int:
         value = self.content[self.place]
