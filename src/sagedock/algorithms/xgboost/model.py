@@ -88,11 +88,6 @@ class XGBoostModel:
         """What the boosters take in memory."""
         return sum(booster.memory_bytes for booster in self.boosters)
 
-    @property
-    def in_line(self) -> bool:
-        """XGBoost's own predictor is not: it may wait for threads."""
-        return False
-
     def predict(self, table: Table) -> Predictions:
         """One answer per row: `score`, or the keys of selectable inference in the order they were asked for."""
         scores = self.scores(table.features)
