@@ -46,7 +46,22 @@ def test_code_comes_after_dependencies() -> None:
     assert installed < copied
 
 
-@pytest.mark.parametrize("lock", ["quickstart", "cpu", "gpu", "dev"])
+def test_the_core_is_compiled_in_a_stage_of_its_own_before_the_code_is_copied() -> None:
+    """Issue 3 item 4: in the build stage; a change of Python compiles nothing, a change of C++ installs nothing."""
+    lines = _lines("cpu")
+    installed, sources, compiled, code = (
+        next(number for number, line in enumerate(lines) if words in line)
+        for words in ("--requirement /tmp/build.txt", "COPY src/core", "build_ext", "COPY src/sagedock")
+    )
+    assert installed < sources < compiled < code
+
+
+def test_the_lock_of_the_compilation_holds_what_compiles_and_nothing_else() -> None:
+    text = (ROOT / "requirements" / "build.txt").read_text()
+    assert re.findall(r"^([a-z]+)==", text, re.MULTILINE) == ["nanobind", "setuptools"]
+
+
+@pytest.mark.parametrize("lock", ["build", "quickstart", "cpu", "gpu", "dev"])
 def test_locks_hold_no_address(lock: str) -> None:
     """Every file is hashed, and no line says where this machine got its packages."""
     text = (ROOT / "requirements" / f"{lock}.txt").read_text()

@@ -1,0 +1,202 @@
+// Feeds a kernel of the compiled core damaged inputs, compiled with sanitizers: fuzz KERNEL INPUTS SEED
+//
+// Input number i of a seed is made from the two alone. Every input and every output lies in memory of exactly its size,
+// so that a byte beyond is an error. What ends the program prints the input first. A kernel is one entry of `kernels`.
+#include <sanitizer/common_interface_defs.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "csv.hpp"
+#include "lines.hpp"
+#include "libsvm.hpp"
+#include "number.hpp"
+#include "processor.hpp"
+#include "repr.hpp"
+
+namespace {
+
+namespace csv = sagedock::csv;
+namespace libsvm = sagedock::libsvm;
+
+using Chance = std::mt19937_64;
+
+std::string current;
+std::uint64_t current_seed;
+
+void print_current() {
+    std::fprintf(stderr, "input of seed %llu, %zu bytes: ", static_cast<unsigned long long>(current_seed), current.size());
+    for (const unsigned char byte : current.substr(0, 4000)) std::fprintf(stderr, byte < 32 || byte > 126 ? "\\x%02x" : "%c", byte);
+    std::fprintf(stderr, "\n");
+}
+
+void require(bool condition, const char* what) {
+    if (condition) return;
+    std::fprintf(stderr, "not so: %s\n", what);
+    print_current();
+    std::abort();
+}
+
+// Memory of exactly so many elements.
+template <class Element>
+std::unique_ptr<Element[]> exactly(std::size_t count) { return std::unique_ptr<Element[]>(new Element[count]); }
+
+bool usable(float value) { return !std::isinf(value); }
+
+void fuzz_number(std::string_view text) {
+    float value = 0;
+    const char* const end = text.data() + text.size();
+    const char* stop = sagedock::read_number(text.data(), end, value);
+    if (stop == nullptr) return;
+    const std::string number(text.data(), stop);
+    const auto expected = static_cast<float>(std::strtod(number.c_str(), nullptr));
+    require(std::memcmp(&value, &expected, sizeof value) == 0, "the nearest double and then a float");
+    float again = 0;
+    if (sagedock::read_short(text.data(), stop, end, again))
+        require(std::memcmp(&value, &again, sizeof value) == 0, "the short way is the long way");
+}
+
+void fuzz_csv(std::string_view body) {
+    const std::string_view text = csv::records(body);
+    if (text.empty()) return;
+    const csv::Shape shape = csv::shape_of(text, ',');
+    if (shape.rows > (text.size() + 1) / shape.columns) return;
+    const std::size_t count = shape.rows * shape.columns;
+    const auto features = exactly<float>(count);
+    if (!csv::read_rows(text, ',', shape, {nullptr, 0, features.get()})) return;
+    for (std::size_t cell = 0; cell < count; ++cell) require(usable(features[cell]), "finite or missing");
+}
+
+void fuzz_csv_block(std::string_view text) {
+    const char delimiter = ",;\t |"[text.size() % 5];
+    const csv::Shape shape = csv::shape_of(text, delimiter);
+    const std::size_t leading = text.size() % 3;
+    if (shape.columns <= leading || shape.rows > (text.size() + 1) / shape.columns) return;
+    const auto first = exactly<float>(shape.rows), second = exactly<float>(shape.rows);
+    const auto features = exactly<float>(shape.rows * (shape.columns - leading));
+    float* columns[] = {first.get(), second.get()};
+    if (!csv::read_rows(text, delimiter, shape, {columns, leading, features.get()})) return;
+    for (std::size_t row = 0; leading > 0 && row < shape.rows; ++row) require(usable(first[row]), "finite or missing");
+}
+
+void fuzz_libsvm(std::string_view body) {
+    const libsvm::Use use = body.size() % 2 == 0 ? libsvm::Use::request : libsvm::Use::training;
+    const std::string_view text = use == libsvm::Use::request ? csv::records(body) : body;
+    const libsvm::Size size = libsvm::size_of(text);
+    const auto labels = exactly<float>(size.rows), weights = exactly<float>(size.rows), values = exactly<float>(size.entries);
+    const auto groups = exactly<std::int64_t>(size.rows), starts = exactly<std::int64_t>(size.rows + 1);
+    const auto keys = exactly<std::int32_t>(size.entries);
+    const libsvm::Found found = libsvm::read(
+        text, use, size, {labels.get(), weights.get(), groups.get(), values.get(), keys.get(), starts.get()});
+    if (!found.plain) return;
+    require(found.entries <= size.entries && starts[0] == 0, "no more entries than colons");
+    for (std::size_t row = 0; row < size.rows; ++row) {
+        require(starts[row] <= starts[row + 1], "rows in order");
+        for (std::int64_t entry = starts[row] + 1; entry < starts[row + 1]; ++entry)
+            require(keys[entry - 1] < keys[entry], "indices in order");
+    }
+    for (std::size_t entry = 0; entry < found.entries; ++entry) require(usable(values[entry]), "finite or missing");
+}
+
+void fuzz_repr(std::string_view bytes) {
+    float value = 0;
+    std::memcpy(&value, bytes.data(), bytes.size() < sizeof value ? bytes.size() : sizeof value);
+    const auto out = exactly<char>(sagedock::longest_repr);
+    const char* end = sagedock::write_repr(out.get(), static_cast<double>(value));
+    const std::string text(static_cast<const char*>(out.get()), end);
+    const double again = std::strtod(text.c_str(), nullptr);
+    require(std::isnan(value) ? std::isnan(again) : again == static_cast<double>(value), "what is written is read");
+}
+
+void fuzz_lines(std::string_view text) {
+    std::size_t expected = 0;
+    for (const char byte : text) expected += byte == '\n';
+    require(sagedock::count_lines(text) == expected, "as many lines as line feeds");
+}
+
+struct Kernel {
+    std::function<void(std::string_view)> run;
+    std::vector<std::string> examples;  // what is damaged
+};
+
+const std::vector<std::string> tables = {
+    "1,2.5,-3e2\n4,,nan\n0.1257302165031433,-1e-05,7\n", "1;2;3\r\n4;5;6\r\n", "1\t2\t3\n4\t5\t6\n",
+    "1 2\n3 4\n",  "0|1|2\n3|4|5", "1\n2\n3\n", "\xef\xbb\xbf" "1,2\n3,4\n\n", " 1 , 2 ,\n,,\n", "1,\"2\",x\n",
+};
+const std::vector<std::string> records = {
+    "1 0:1 3:2.5\n0 1:-2\n", "1:0.5 qid:3 1:0 3:2.5\n0:2 qid:4 2:1\n", "0:1 2:nan\n5:7 # note\r\n\n1\n",
+    "+1 0:+1 2147483646:1e-3\t\n-1\n", "qid:18 0:0.1257302165031433\n",
+};
+const std::vector<std::string> numbers = {
+    "0.1257302165031433", "-12.5", "16777217", "1e-45", "3.4028235677973366e38", "00000000000000000000001.5e0", "+.5E+10",
+    "179769313486231570000000000000000000000000000000000", "1.00000017881393432617187499",
+};
+
+const std::map<std::string, Kernel> kernels = {
+    {"csv", {fuzz_csv, tables}},         {"csv_block", {fuzz_csv_block, tables}}, {"libsvm", {fuzz_libsvm, records}},
+    {"number", {fuzz_number, numbers}},  {"repr", {fuzz_repr, {"\x01\x02\x03\x04", "\xff\xff\x7f\x7f"}}},
+    {"lines", {fuzz_lines, tables}},
+};
+
+constexpr std::string_view pieces[] = {",", "\n", "\r\n", "\r", ".", "-", "+", "e", "0", "9", "nan", ":", "qid:", " ", "\t",
+                                       "#", "\"", ";", "e-400", "e400", "00000000", "99999999999999999999", std::string_view("\0", 1)};
+
+// One change of `text`, mostly a small one.
+void damage(std::string& text, Chance& chance) {
+    const auto below = [&](std::size_t limit) { return static_cast<std::size_t>(chance() % limit); };
+    const std::size_t at = below(text.size() + 1), length = below(std::min<std::size_t>(text.size() - at, 40) + 1);
+    switch (below(8)) {
+        case 0: if (at < text.size()) text[at] = static_cast<char>(chance()); break;
+        case 1: if (at < text.size()) text[at] = static_cast<char>(text[at] ^ (1 << below(8))); break;
+        case 2: text.erase(at, length); break;
+        case 3: text.resize(at); break;
+        case 4: text += text.substr(at, length); break;
+        case 5: {
+            const std::string piece = text.substr(at, length);
+            for (std::size_t times = below(64) == 0 ? below(400) : below(8); times > 0; --times) text.insert(at, piece);
+            break;
+        }
+        default: text.insert(at, pieces[below(std::size(pieces))]);
+    }
+}
+
+std::string make_input(const Kernel& kernel, std::uint64_t seed) {
+    Chance chance(seed);
+    std::string text = kernel.examples[chance() % kernel.examples.size()];
+    for (std::uint64_t times = 1 + chance() % 6; times > 0; --times) damage(text, chance);
+    return text;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+    const auto found = count == 4 ? kernels.find(arguments[1]) : kernels.end();
+    if (found == kernels.end()) {
+        std::fprintf(stderr, "usage: fuzz KERNEL INPUTS SEED, KERNEL being one of");
+        for (const auto& [name, kernel] : kernels) std::fprintf(stderr, " %s", name.c_str());
+        std::fprintf(stderr, "\n");
+        return 2;
+    }
+    __sanitizer_set_death_callback(print_current);
+    const std::uint64_t inputs = std::strtoull(arguments[2], nullptr, 10), seed = std::strtoull(arguments[3], nullptr, 10);
+    const auto sets = sagedock::instruction_sets();
+    for (std::uint64_t number = 0; number < inputs; ++number) {
+        current_seed = seed + number;
+        current = make_input(found->second, current_seed);
+        const auto input = exactly<char>(current.size());
+        std::memcpy(input.get(), current.data(), current.size());
+        sagedock::choose(sagedock::name_of(sets[number % sets.size()]));
+        found->second.run({input.get(), current.size()});
+    }
+    std::printf("%llu inputs of %s\n", static_cast<unsigned long long>(inputs), arguments[1]);
+}

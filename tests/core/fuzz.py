@@ -1,0 +1,51 @@
+"""Fuzzing of the compiled core's kernels with sanitizers: builds tests/core/fuzz.cpp and runs it.
+
+.venv/bin/python -m tests.core.fuzz --inputs 10000000 --seed 7 csv libsvm
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "src" / "core"
+PYTHON_ONLY = {"bindings.cpp", "nanobind.cpp"}
+FLAGS = ("-std=c++17", "-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off")
+KERNELS = ("csv", "csv_block", "libsvm", "number", "repr", "lines")
+
+
+def build(folder: Path) -> Path:
+    """Compile every kernel and the driver; the program made."""
+    program = folder / "fuzz"
+    kernels = sorted(str(path) for path in SOURCES.glob("*.cpp") if path.name not in PYTHON_ONLY)
+    driver = str(Path(__file__).with_suffix(".cpp"))
+    subprocess.run(["g++", *FLAGS, f"-I{SOURCES}", driver, *kernels, "-o", str(program)], check=True)
+    return program
+
+
+def run(program: Path, kernel: str, inputs: int, seed: int) -> subprocess.CompletedProcess[str]:
+    """Feed `kernel` so many inputs; a crash shows in the exit code, and its input on stderr."""
+    command = [str(program), kernel, str(inputs), str(seed)]
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kernels", nargs="*", default=KERNELS, metavar="KERNEL", help=f"of {', '.join(KERNELS)}")
+    parser.add_argument("--inputs", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        program = build(Path(folder))
+        done = [run(program, kernel, options.inputs, options.seed) for kernel in options.kernels]
+    for one in done:
+        sys.stdout.write(one.stdout + one.stderr)
+    return max(one.returncode != 0 for one in done)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
