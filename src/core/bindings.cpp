@@ -36,7 +36,21 @@ auto without_lock(std::size_t bytes, Work work) {
     return work();
 }
 
-std::string_view text_of(const nb::bytes& body) { return {static_cast<const char*>(body.data()), body.size()}; }
+// The bytes that a Python object lends: bytes, bytearray, or contiguous memoryview.
+class Text {
+public:
+    explicit Text(nb::handle object) {
+        if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw nb::python_error();
+    }
+    Text(const Text&) = delete;
+    Text& operator=(const Text&) = delete;
+    ~Text() { PyBuffer_Release(&view_); }
+
+    std::string_view view() const { return {static_cast<const char*>(view_.buf), static_cast<std::size_t>(view_.len)}; }
+
+private:
+    Py_buffer view_{};
+};
 
 // A new NumPy array, and where its elements are.
 class NewArray {
@@ -59,9 +73,10 @@ private:
     Py_buffer view_{};
 };
 
-nb::object csv_request(const nb::bytes& body) {
+nb::object csv_request(nb::handle body) {
     namespace csv = sagedock::csv;
-    const std::string_view text = csv::records(text_of(body));
+    const Text lent(body);
+    const std::string_view text = csv::records(lent.view());
     if (text.empty()) return nb::none();
     const csv::Shape shape = csv::shape_of(text, ',');
     // each cell takes a byte at least, its delimiter: what claims more is no table, and gets no memory
@@ -73,7 +88,7 @@ nb::object csv_request(const nb::bytes& body) {
     return plain ? matrix.array() : nb::none();
 }
 
-bool csv_block(const nb::bytes& text, std::string_view delimiter, const nb::sequence& leading, FloatRows features) {
+bool csv_block(nb::handle block, std::string_view delimiter, const nb::sequence& leading, FloatRows features) {
     std::vector<FloatColumn> columns;
     std::vector<float*> pointers;
     for (nb::handle column : leading) {
@@ -83,18 +98,19 @@ bool csv_block(const nb::bytes& text, std::string_view delimiter, const nb::sequ
     }
     if (delimiter.size() != 1) throw nb::value_error("a delimiter is one byte");
     const sagedock::csv::Shape shape{features.shape(0), features.shape(1) + pointers.size()};
-    const std::string_view lines = text_of(text);
-    return without_lock(lines.size(), [&] {
-        return sagedock::csv::read_rows(lines, delimiter[0], shape, {pointers.data(), pointers.size(), features.data()});
+    const Text lent(block);
+    return without_lock(lent.view().size(), [&] {
+        return sagedock::csv::read_rows(lent.view(), delimiter[0], shape, {pointers.data(), pointers.size(), features.data()});
     });
 }
 
 // A new array as long as what was written to it.
 nb::object first(const NewArray& array, std::size_t length) { return array.array()[nb::slice(nb::int_(0), nb::int_(length), nb::none())]; }
 
-nb::object libsvm_request(const nb::bytes& body) {
+nb::object libsvm_request(nb::handle body) {
     namespace libsvm = sagedock::libsvm;
-    const std::string_view text = sagedock::csv::records(text_of(body));
+    const Text lent(body);
+    const std::string_view text = sagedock::csv::records(lent.view());
     if (text.empty()) return nb::none();
     const libsvm::Size size = libsvm::size_of(text);
     NewArray values("f4", nb::make_tuple(size.entries)), keys("i4", nb::make_tuple(size.entries));
@@ -107,9 +123,10 @@ nb::object libsvm_request(const nb::bytes& body) {
     return nb::make_tuple(first(values, found.entries), first(keys, found.entries), starts.array());
 }
 
-nb::object libsvm_block(const nb::bytes& block) {
+nb::object libsvm_block(nb::handle block) {
     namespace libsvm = sagedock::libsvm;
-    const std::string_view text = text_of(block);
+    const Text lent(block);
+    const std::string_view text = lent.view();
     const libsvm::Size size = libsvm::size_of(text);
     NewArray labels("f4", nb::make_tuple(size.rows)), weights("f4", nb::make_tuple(size.rows));
     NewArray groups("i8", nb::make_tuple(size.rows)), starts("i8", nb::make_tuple(size.rows + 1));
@@ -148,7 +165,7 @@ void use_instruction_set(std::string_view name) {
     if (!sagedock::choose(name)) throw nb::value_error("this processor, or this build, has no such instruction set");
 }
 
-std::size_t count_lines(const nb::bytes& text) { return sagedock::count_lines(text_of(text)); }
+std::size_t count_lines(nb::handle text) { return sagedock::count_lines(Text(text).view()); }
 
 }  // namespace
 

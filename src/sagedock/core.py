@@ -33,25 +33,31 @@ class Forest(Protocol):
 class Native(Protocol):
     """What sagedock._core offers. Arrays are float32 unless said, in C order; long work gives the lock back."""
 
-    def csv(self, body: bytes) -> NDArray[np.float32] | None:
+    def csv(self, body: bytes | memoryview) -> NDArray[np.float32] | None:
         """The records of a request (rows, columns); None for anything unusual, to be read with care."""
 
     def csv_block(
-        self, text: bytes, delimiter: str, leading: Sequence[NDArray[np.float32]], features: NDArray[np.float32]
+        self,
+        text: bytes | memoryview,
+        delimiter: str,
+        leading: Sequence[NDArray[np.float32]],
+        features: NDArray[np.float32],
     ) -> bool:
         """Read whole lines into arrays: the first columns into `leading`, each (rows,), the rest into `features`.
 
         False for anything unusual; what was written then means nothing.
         """
 
-    def count_lines(self, text: bytes) -> int:
+    def count_lines(self, text: bytes | memoryview) -> int:
         """How many line feeds there are."""
 
-    def libsvm(self, body: bytes) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]] | None:
+    def libsvm(
+        self, body: bytes | memoryview
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]] | None:
         """The records of a request as CSR: values, keys in order, and where each row starts; None for the unusual."""
 
     def libsvm_block(
-        self, text: bytes
+        self, text: bytes | memoryview
     ) -> (
         tuple[
             NDArray[np.float32],

@@ -337,7 +337,7 @@ def test_the_libsvm_engine_and_the_careful_look_agree(records):
 @given(st.lists(st.sampled_from([b"1,2", b"", b"3,4\r", b"5"]), max_size=12), st.integers(1, 9))
 def test_blocks_are_the_lines_of_the_stream(lines, size):
     content = b"\n".join(lines)
-    found = list(blocks.blocks(io.BytesIO(content), "f", size))
+    found = [blocks.Block(block.text, block.line) for block in blocks.blocks(io.BytesIO(content), "f", size)]
     assert b"".join(block.text for block in found).rstrip(b"\r\n") == content.rstrip(b"\r\n")
     assert all(block.text.endswith(b"\n") for block in found)
     assert [block.line for block in found] == [

@@ -81,7 +81,7 @@ def read(sources: Iterable[Source], layout: Layout) -> Table:
         with source.open() as stream:
             for block in blocks(stream, source.name):
                 if not delimiter:
-                    delimiter = sniff(block.text.partition(b"\n")[0].decode("utf-8", "replace"))
+                    delimiter = sniff(block.first_line)
                     _refuse_header(source.name, block, delimiter)
                 leading = _read_natively(block, delimiter, reading)
                 if leading is None:
@@ -98,7 +98,7 @@ def _read_natively(block: Block, delimiter: str, reading: _Reading) -> list[Floa
     if core.native is None or columns <= reading.layout.leading:
         return None
     leading, features = reading.room(block.lines, columns)
-    if core.native.csv_block(block.text, delimiter, leading, features):
+    if core.native.csv_block(block.memory, delimiter, leading, features):
         return leading
     reading.give_back(block.lines)
     return None
@@ -147,7 +147,7 @@ def _parse(block: Block, delimiter: str, columns: int | None) -> Floats | None:
 
 def _columns(block: Block, delimiter: str) -> int:
     try:
-        return len(cells(block.text.partition(b"\n")[0].decode("utf-8", "replace"), delimiter))
+        return len(cells(block.first_line, delimiter))
     except ValueError:
         return 1
 

@@ -84,7 +84,7 @@ def _records(name: str, block: Block) -> _Records:
 
 def _read_natively(block: Block) -> _Records | None:
     """The records as the compiled core reads them, which takes only what needs no check; None for others."""
-    found = None if core.native is None else core.native.libsvm_block(block.text)
+    found = None if core.native is None else core.native.libsvm_block(block.memory)
     if found is None:
         return None
     labels, weights, groups, values, keys, starts = found
