@@ -49,7 +49,7 @@ def document(tmp_path: Path) -> Path:
 
 def test_version_and_help() -> None:
     assert sagedock("--version").stdout == f"sagedock {__version__}\n"
-    assert "run a CreateTrainingJob document" in sagedock("--help").stdout
+    assert "run a SageMaker request body" in sagedock("--help").stdout
 
 
 def test_list_and_describe_come_from_the_declarations() -> None:

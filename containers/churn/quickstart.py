@@ -30,6 +30,7 @@ from results import Answers, Results
 
 from sagedock.algorithms.xgboost.cost import CostMatrix
 from sagedock.contracts import manifest
+from sagedock.contracts.documents import read_document
 from sagedock.contracts.paths import Paths
 from sagedock.errors import PlatformError, SagedockError
 from sagedock.local import base
@@ -94,7 +95,7 @@ class Workplace:
 
 def tour(place: Workplace, started: float) -> None:
     """Prepare, train, serve, ask, and print; `started` is the time.time() at which the user began to wait."""
-    model = base.read_document(HERE / "model.json")
+    model = read_document(HERE / "model.json")
     asked = {name: str(value) for name, value in model["PrimaryContainer"]["Environment"].items()}
     place.clear()
     parts = _step("data", lambda: _prepare(place), _sizes)
@@ -120,7 +121,7 @@ def _prepare(place: Workplace) -> prepare.Split:
     parts = prepare.split(prepare.read(prepare.RAW_DATA))
     prepare.write_channels(parts, place.paths.data)
     prepare.write_test(parts.test, place.test)
-    job = base.read_document(HERE / "training-job.json")
+    job = read_document(HERE / "training-job.json")
     base.build(job, place.paths.base, {name: place.paths.data / name for name in CHANNELS})
     return parts
 
@@ -132,7 +133,7 @@ def _sizes(parts: prepare.Split) -> str:
 
 def _train(place: Workplace) -> int:
     """Run `sagedock train` and return the number of rounds it did."""
-    log, job = place.log("train"), base.read_document(HERE / "training-job.json")
+    log, job = place.log("train"), read_document(HERE / "training-job.json")
     variables = {**_environment(place), "TRAINING_JOB_NAME": str(job["TrainingJobName"])}
     with log.open("wb") as output:
         command = [sys.executable, "-m", "sagedock", "train"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import shutil
@@ -13,9 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from sagedock import __version__, log
+from sagedock.contracts import documents
 from sagedock.errors import SagedockError, UserError
 
-COMMANDS = ("train", "serve", "plan", "run", "transform", "list", "describe")
+COMMANDS = ("train", "serve", "plan", "run", "delete", "transform", "list", "describe")
+PLACES = {
+    "process": "sagedock.local.processes",
+    "docker": "sagedock.local.containers",
+    "sagemaker": "sagedock.cloud.sagemaker",
+}
+"""Where sagedock run runs a document; each module has run() and delete()."""
+_GIVEN = ("base", "output", "image", "model", "role", "region", "memory", "port", "attach")
 NOT_FOUND = 127
 
 
@@ -67,21 +76,41 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=meaning, description=meaning)
         command.add_argument("--base", type=Path, help="stands for /opt/ml (default: $SAGEMAKER_BASE_DIR or /opt/ml)")
     _add_plan(commands)
-    run = commands.add_parser("run", help="run a CreateTrainingJob document here, as a process")
-    run.add_argument("document", type=Path, help="the request body, for example containers/churn/training-job.json")
-    run.add_argument("--base", type=Path, required=True, help="the directory to make, which stands for /opt/ml")
-    run.add_argument(
-        "--channel",
-        action="append",
-        default=[],
-        metavar="NAME=DIRECTORY",
-        help="where a channel's files lie here, in place of its S3Uri; once for each channel",
-    )
+    _add_run_options(commands.add_parser("run", help="run a SageMaker request body here, in Docker, or on SageMaker"))
+    delete = commands.add_parser("delete", help="stop and delete what sagedock run made of a document")
+    _add_place(delete)
     _add_transform(commands)
     commands.add_parser("list", help="list the algorithms")
     describe = commands.add_parser("describe", help="print an algorithm's channels, types and hyperparameters as JSON")
     describe.add_argument("algorithm")
     return parser
+
+
+def _add_place(command: argparse.ArgumentParser) -> None:
+    command.add_argument("document", type=Path, help="a request body, for example containers/churn/training-job.json")
+    command.add_argument("--on", choices=PLACES, default="process", help="where (default: process)")
+    command.add_argument("--name", help="the name of what is created, in place of the document's")
+    command.add_argument("--region", help="sagemaker: AWS region (default: that of the AWS configuration)")
+    command.add_argument("--poll", type=float, default=5.0, metavar="SECONDS", help="sagemaker: time between two looks")
+
+
+def _add_run_options(run: argparse.ArgumentParser) -> None:
+    _add_place(run)
+    run.add_argument("--base", type=Path, help="process, docker: the directory to make, which stands for /opt/ml")
+    run.add_argument(
+        "--channel",
+        action="append",
+        default=[],
+        metavar="NAME=DIRECTORY",
+        help="where a channel's files lie here; sagemaker: uploaded to its S3Uri; once for each channel",
+    )
+    run.add_argument("--output", type=Path, metavar="DIRECTORY", help="where model.tar.gz and output.tar.gz go")
+    run.add_argument("--model", metavar="PLACE", help="the model to host: a directory, a tar, or an s3:// address")
+    run.add_argument("--image", help="the image to run, in place of the document's")
+    run.add_argument("--role", metavar="ARN", help="sagemaker: the execution role, in place of the document's")
+    run.add_argument("--memory", metavar="SIZE", help="docker: memory limit, for example 4g")
+    run.add_argument("--port", type=int, default=8080, help="process, docker: where a model is served (default: 8080)")
+    run.add_argument("--attach", action="store_true", help="sagemaker: follow what is there instead of creating it")
 
 
 def _add_plan(commands: Any) -> None:
@@ -149,9 +178,24 @@ def _plan(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
 
 
 def _run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    from sagedock.local.training import train
+    document = documents.read(options.document).named(options.name)
+    given = documents.RunOptions(
+        channels=_pairs(options.channel),
+        poll_seconds=options.poll,
+        **{name: getattr(options, name) for name in _GIVEN},
+    )
+    return int(_place(options.on).run(document, given, environment))
 
-    return train(options.document, options.base.resolve(), _pairs(options.channel), environment)
+
+def _delete(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    document = documents.read(options.document).named(options.name)
+    given = documents.RunOptions(region=options.region, poll_seconds=options.poll)
+    return int(_place(options.on).delete(document, given, environment))
+
+
+def _place(name: str) -> Any:
+    """The module that runs documents in that place; its libraries are loaded now, not before."""
+    return importlib.import_module(PLACES[name])
 
 
 def _transform(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
@@ -188,6 +232,7 @@ _COMMANDS = {
     "serve": _serve,
     "plan": _plan,
     "run": _run,
+    "delete": _delete,
     "transform": _transform,
     "list": _list,
     "describe": _describe,

@@ -28,4 +28,5 @@ def set_up(level: int = logging.INFO) -> None:
     root.setLevel(level)
     logging.captureWarnings(capture=True)
     warnings.formatwarning = lambda message, category, *_place: f"{category.__name__}: {message}"
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it reports the making of its font cache
+    for talkative in ("matplotlib", "boto3", "botocore"):  # font caches made and credentials found
+        logging.getLogger(talkative).setLevel(logging.WARNING)

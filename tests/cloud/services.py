@@ -86,6 +86,21 @@ def _post(host: str, port: int, path: str) -> None:
     connection.close()
 
 
+TRAINING_LOG = "/aws/sagemaker/TrainingJobs"
+
+
+def write_log(aws: Aws, lines: list[str], group: str = TRAINING_LOG, stream: str = "sagedock-churn/algo-1-1") -> None:
+    """What containers wrote, in CloudWatch."""
+    client = aws.client("logs")
+    if not client.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+        client.create_log_group(logGroupName=group)
+        client.create_log_stream(logGroupName=group, logStreamName=stream)
+    now = int(time.time() * 1000)
+    client.put_log_events(
+        logGroupName=group, logStreamName=stream, logEvents=[{"timestamp": now, "message": line} for line in lines]
+    )
+
+
 @dataclass(frozen=True)
 class DebianRegistry:
     """A running docker-registry that takes the user and password of moto's ECR."""

@@ -15,19 +15,6 @@ from sagedock.errors import UserError
 HOST = "algo-1"
 
 
-def read_document(file: Path, operation: str = "CreateTrainingJob") -> dict[str, Any]:
-    """The request body of `operation` in `file`; raises UserError when it is no JSON object."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"{file} is no JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{file} must hold a JSON object, the request body of {operation}")
-    return content
-
-
 def build(document: Mapping[str, Any], base: Path, channels: Mapping[str, Path]) -> Paths:
     """Lay out the input of the job below `base`: the configuration files, and a link to each channel's directory.
 
@@ -36,11 +23,8 @@ def build(document: Mapping[str, Any], base: Path, channels: Mapping[str, Path])
     """
     paths = Paths(base)
     _refuse_several_hosts(document)
-    declared = {str(channel.get("ChannelName")): channel for channel in document.get("InputDataConfig", [])}
-    unknown = sorted(set(channels) - set(declared))
-    if unknown:
-        raise UserError(f"--channel {unknown[0]}: the document declares {', '.join(declared) or 'no channels'}")
-    directories = {name: channels.get(name) or _directory(name, channel) for name, channel in declared.items()}
+    declared = _declared(document)
+    directories = channel_directories(document, channels)
     make_directory(paths.config)
     make_directory(paths.data)
     for directory in (paths.model, paths.output_data):
@@ -54,6 +38,23 @@ def build(document: Mapping[str, Any], base: Path, channels: Mapping[str, Path])
     resources = {"current_host": HOST, "hosts": [HOST], "network_interface_name": "eth0"}
     _write(paths.config / "resourceconfig.json", resources)
     return paths
+
+
+def channel_directories(document: Mapping[str, Any], channels: Mapping[str, Path]) -> dict[str, Path]:
+    """Where each channel's files lie on this machine; raises UserError as `build` does."""
+    declared = _declared(document)
+    unknown = sorted(set(channels) - set(declared))
+    if unknown:
+        raise UserError(f"--channel {unknown[0]}: the document declares {', '.join(declared) or 'no channels'}")
+    found = {name: channels.get(name) or _directory(name, channel) for name, channel in declared.items()}
+    for name, directory in found.items():
+        if not directory.is_dir():
+            raise UserError(f"channel {name!r}: {directory} is no directory", field=name)
+    return found
+
+
+def _declared(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {str(channel.get("ChannelName")): channel for channel in document.get("InputDataConfig", [])}
 
 
 def _refuse_several_hosts(document: Mapping[str, Any]) -> None:
@@ -85,8 +86,6 @@ def _directory(name: str, channel: Mapping[str, Any]) -> Path:
 
 
 def _link(link: Path, directory: Path, name: str) -> None:
-    if not directory.is_dir():
-        raise UserError(f"channel {name!r}: {directory} is no directory", field=name)
     if link.is_symlink():
         link.unlink()
     elif link.exists() and link.samefile(directory):

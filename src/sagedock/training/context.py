@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sagedock.training.progress import Progress
+from sagedock.progress import Progress
 from sagedock.training.stopping import StopRequest
 
 

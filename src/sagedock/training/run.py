@@ -17,10 +17,10 @@ from sagedock.contracts.paths import Paths
 from sagedock.contracts.training import ALGORITHM_HYPERPARAMETER, ALGORITHM_VARIABLE, TrainingJob, checked_channels
 from sagedock.errors import SagedockError, Stopped, UnsupportedMediaType, UserError
 from sagedock.formats.media_types import parse_media_type
+from sagedock.progress import Progress
 from sagedock.reports import page
 from sagedock.training import script_mode
 from sagedock.training.context import JobContext
-from sagedock.training.progress import Progress
 from sagedock.training.stopping import StopRequest, listening
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from sagedock.contracts.documents import read_document
 from sagedock.errors import UserError
-from sagedock.local.base import read_document
 from sagedock.local.server import LocalServer
 from sagedock.local.transform import document as documents
 from sagedock.local.transform import parameters
@@ -43,7 +43,7 @@ def transform(
     are refused go to `<name>.rejects.jsonl`; otherwise their object fails. Raises SagedockError when the job fails,
     naming each object and line at fault; what other objects gave is published all the same.
     """
-    body = read_document(document, "CreateTransformJob")
+    body = read_document(document)
     job = documents.read(body, source=source, output=output)
     run = Run(job, environment, keep_rejects=keep_rejects)
     with tempfile.TemporaryDirectory(prefix="sagedock-transform-") as scratch, ExitStack() as stack:

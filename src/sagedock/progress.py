@@ -33,6 +33,11 @@ class Progress:
         self._bar.update(done - self._bar.n)
         if done >= total:
             self._bar.refresh()
+            self.close()
+
+    def close(self) -> None:
+        """Take the bar away, at whatever round it is."""
+        if self._bar is not None:
             self._bar.close()
             self._bar = None
 

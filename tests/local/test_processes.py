@@ -1,0 +1,169 @@
+"""sagedock run and delete with --on process: the command as a person meets it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.algorithms.xgboost import data
+from tests.serving.models import csv, records, write_model
+
+PATIENCE_SECONDS = 60
+ROW = csv(records(1))
+TRAINING = {
+    "TrainingJobName": "rows",
+    "HyperParameters": {"sagedock_algorithm": "xgboost", "objective": "binary:logistic", "num_round": "3"},
+    "InputDataConfig": [{"ChannelName": "train", "ContentType": "text/csv"}],
+}
+MODEL = {"ModelName": "rows", "PrimaryContainer": {"Image": "none", "ModelDataUrl": "s3://bucket/model.tar.gz"}}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sagedock", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+
+
+def write(file: Path, body: dict[str, Any]) -> str:
+    file.write_text(json.dumps(body))
+    return str(file)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> str:
+    features = data.numbers(50)
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "train.csv").write_text(data.csv(data.binary_labels(features), features))
+    return f"train={tmp_path / 'rows'}"
+
+
+def test_a_training_job_leaves_the_archives_that_sagemaker_would(tmp_path: Path, rows: str) -> None:
+    """Contract 1.6: model.tar.gz and output.tar.gz, files at the root."""
+    document = write(tmp_path / "job.json", TRAINING)
+    done = run("run", document, "--base", str(tmp_path / "base"), "--channel", rows, "--output", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(tmp_path / "out" / "model.tar.gz") as archive:
+        assert {"xgboost-model", "manifest.json"} <= set(archive.getnames())
+    with tarfile.open(tmp_path / "out" / "output.tar.gz") as archive:
+        assert {"report.html", "metrics.json"} <= set(archive.getnames())
+    nothing = run("delete", document)
+    assert (nothing.returncode, nothing.stdout.startswith("nothing to delete")) == (0, True)
+
+
+def test_a_failure_is_told_with_its_reason(tmp_path: Path, rows: str) -> None:
+    """Requirement 6: the failure file and what the exit code means."""
+    body = {**TRAINING, "HyperParameters": {"sagedock_algorithm": "xgboost", "num_round": "none"}}
+    done = run("run", write(tmp_path / "job.json", body), "--base", str(tmp_path / "base"), "--channel", rows)
+    assert done.returncode == 1
+    assert "training job rows failed, exit code 1" in done.stderr
+    assert "reason  UserError: " in done.stderr
+    assert not (tmp_path / "base" / "artefacts").exists()
+
+
+@contextmanager
+def serving(document: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """`sagedock run` of a model, once it is ready; it is ended by SIGTERM."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "sagedock", "run", document, "--port", str(port), *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        _wait_until_ready(process, port)
+        yield process, port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE_SECONDS)
+
+
+def _wait_until_ready(process: subprocess.Popen[str], port: int) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while _request(port, "GET", "/ping")[0] != 200:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _request(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, body, {"Content-Type": "text/csv"})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except OSError:
+        return 0, b""
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["directory", "tar"])
+def test_a_model_document_is_served(tmp_path: Path, packed: bool) -> None:
+    """Requirements 11 and 12: a model directory or a model.tar.gz, whoever trained it, served by one command."""
+    model = write_model(tmp_path / "base") / "model"
+    if packed:
+        with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+            for file in model.iterdir():
+                archive.add(file, file.name)
+        model = tmp_path / "model.tar.gz"
+    with serving(write(tmp_path / "model.json", MODEL), "--model", str(model)) as (process, port):
+        status, answer = _request(port, "POST", "/invocations", ROW)
+        assert (status, 0 < float(answer) < 1) == (200, True)
+    assert process.returncode == 0
+
+
+def test_an_endpoint_is_its_model_with_the_models_environment(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "base") / "model"
+    environment = {"SAGEMAKER_INFERENCE_OUTPUT": "predicted_label"}
+    container = {"Image": "none", "ModelDataUrl": str(model), "Environment": environment}
+    write(tmp_path / "m.json", {"ModelName": "rows", "PrimaryContainer": container})
+    write(tmp_path / "c.json", {"EndpointConfigName": "rows", "ProductionVariants": [{"ModelName": "rows"}]})
+    endpoint = write(tmp_path / "e.json", {"EndpointName": "rows", "EndpointConfigName": "rows"})
+    with serving(endpoint) as (_, port):
+        assert _request(port, "POST", "/invocations", ROW) in {(200, b"0\n"), (200, b"1\n")}
+
+
+@pytest.mark.parametrize(
+    ("body", "arguments", "text"),
+    [
+        (TRAINING, [], "--base DIRECTORY"),
+        (MODEL, [], "the model lies at s3://bucket/model.tar.gz; say where it is here: --model DIRECTORY_OR_TAR"),
+        (MODEL, ["--model", "/nowhere"], "there is no model at /nowhere"),
+        ({"ModelName": "m", "Containers": [{}, {}]}, [], "not emulated here: an inference pipeline"),
+        (
+            {"ModelName": "m", "PrimaryContainer": {"Mode": "MultiModel", "ModelPackageName": "p"}},
+            [],
+            "a multi-model endpoint (Mode MultiModel); a model package",
+        ),
+        ({"HyperParameterTuningJobName": "t"}, [], "tuning jobs are not emulated here"),
+        ({"EndpointName": "e", "EndpointConfigName": "c"}, [], "names the endpoint configuration 'c', but no document"),
+        ({"Name": "n"}, [], "must be the request body of CreateTrainingJob"),
+    ],
+)
+def test_what_cannot_run_here_is_told_at_once(
+    tmp_path: Path, body: dict[str, Any], arguments: list[str], text: str
+) -> None:
+    """Requirement 13: what is not emulated fails at once, with the list."""
+    done = run("run", write(tmp_path / "d.json", body), *arguments)
+    assert done.returncode == 1
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_archive_that_is_hostile_is_not_unpacked(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("../escaped"))
+    done = run("run", write(tmp_path / "d.json", MODEL), "--model", str(tmp_path / "model.tar.gz"))
+    assert done.returncode == 1
+    assert "../escaped" in done.stderr
+    assert not list(tmp_path.rglob("escaped"))
