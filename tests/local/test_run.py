@@ -168,7 +168,7 @@ def test_recordio(source: Path, output: Path, strategy: str) -> None:
 
 
 @pytest.mark.parametrize("split", ["Line", "None"])
-def test_no_limit_means_chunks(source: Path, output: Path, split: str) -> None:
+def test_no_limit_means_chunks(source: Path, output: Path, split: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Contract 4.3: MaxPayloadInMB 0 sends the object as it is, without its length."""
     body = numbered(3000, 1000)
     (source / "a.csv").write_bytes(body)
@@ -177,6 +177,7 @@ def test_no_limit_means_chunks(source: Path, output: Path, split: str) -> None:
     (asked,) = container.asked
     assert (asked.body, asked.headers["transfer-encoding"]) == (body, "chunked")
     assert left(output) == {"a.csv.out": body}
+    assert f"{1 if split == 'None' else 3000:,} records in" in capsys.readouterr().err
 
 
 def test_no_limit_with_filters_and_a_join(source: Path, output: Path) -> None:
@@ -352,11 +353,13 @@ def test_answers_that_do_not_fit(source: Path, output: Path, given: dict[str, An
         run_on(container, source, output, **given)
 
 
-def test_an_output_does_not_replace_an_input(source: Path) -> None:
+@pytest.mark.parametrize("relative", [False, True])
+def test_an_output_does_not_replace_an_input(source: Path, relative: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(source)
     for name in ("a.csv", "a.csv.out"):
         (source / name).write_bytes(b"1\n")
     with foreign(echo) as container, pytest.raises(UserError, match=r"would replace the input"):
-        run_on(container, source, source)
+        run_on(container, "." if relative else source, source)
     assert left(source) == {"a.csv": b"1\n", "a.csv.out": b"1\n"}
 
 

@@ -40,11 +40,15 @@ class MiniBatch:
 
 @dataclass
 class WholeObject:
-    """All records of an object in one request without a limit; they are read anew each time and never held."""
+    """All records of an object in one request without a limit; they are read anew each time and never held.
+
+    `in_pieces` says that `read` gives pieces of one record.
+    """
 
     read: Callable[[], Iterator[bytes]]
     request: Callable[[bytes], bytes]
     position: int
+    in_pieces: bool = False
     first: int = 1
     count: int = 0
 
@@ -54,12 +58,12 @@ class WholeObject:
 
     def body(self) -> Iterator[bytes]:
         """The body of the request, in chunks, anew for each try."""
-        self.count = 0
+        self.count = int(self.in_pieces)
         return gathered(self._requests())
 
     def _requests(self) -> Iterator[bytes]:
         for record in self.read():
-            self.count += 1
+            self.count += not self.in_pieces
             yield self.request(record)
 
 

@@ -32,6 +32,7 @@ class Flow:
         self._limit = 2 * concurrent
         self._waiting: deque[tuple[Work, Future[Results] | Results | None]] = deque()
         self._positions: dict[Work, int] = {}
+        self._begun: set[Work] = set()
 
     def __enter__(self) -> Flow:
         return self
@@ -40,7 +41,7 @@ class Flow:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._containers.close()
-        for work, _ in self._waiting:
+        for work in self._begun:
             work.drop()
         self._executor.shutdown(wait=error is None, cancel_futures=True)
 
@@ -50,7 +51,7 @@ class Flow:
         Raises PlatformError when the container is gone.
         """
         for work in works:
-            self._waiting.append((work, []))  # so that its drafts are dropped whatever happens
+            self._begun.add(work)
             for batch in work.batches():
                 if isinstance(batch, Refused):
                     self._push(work, [batch])
@@ -69,6 +70,7 @@ class Flow:
         work, results = self._waiting[0]
         if results is None:
             work.finish()
+            self._begun.discard(work)
             self._progress.advance(work.item.size - self._positions.pop(work, 0), 0)
         else:
             for result in self._results(work, results):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sagedock.errors import PlatformError, SagedockError, UserError
 from sagedock.local.transform import parameters
+from sagedock.local.transform.bucket import is_s3
 from sagedock.local.transform.client import Client
 from sagedock.local.transform.document import TransformJob
 from sagedock.local.transform.flow import Flow
@@ -66,12 +67,16 @@ class Run:
 
 
 def _refuse_overwriting(items: Sequence[InputObject], target: Destination) -> None:
-    inputs = {item.address for item in items}
+    inputs = {_real(item.address) for item in items}
     for item in items:
         for name in (f"{item.name}.out", f"{item.name}.rejects.jsonl"):
-            if target.address(name) in inputs:
+            if _real(target.address(name)) in inputs:
                 message = f"the output of {item.address} would replace the input {target.address(name)}"
                 raise UserError(f"{message}: choose another output path", field="S3OutputPath")
+
+
+def _real(address: str) -> str:
+    return address if is_s3(address) else str(Path(address).resolve())
 
 
 def _report(works: Sequence[Work], progress: Progress, target: Destination) -> None:

@@ -123,14 +123,19 @@ class Work:
         if plan.parameters.single and plan.job.split != "None":
             yield from self._limited()
         elif self.item.size:
-            yield WholeObject(self._reread, plan.processor.request, self.item.size)
+            yield WholeObject(self._reread, plan.processor.request, self.item.size, self._in_pieces)
 
     def _reread(self) -> Iterator[bytes]:
         with self._opened() as opened:
-            if self._plan.job.split == "None" and not self._plan.processor.reads_records:
+            if self._in_pieces:
                 yield from splitting.pieces(opened.content)
             else:
                 yield from self._records(opened.content)
+
+    @property
+    def _in_pieces(self) -> bool:
+        """Whether the object goes through as it is, never whole in memory."""
+        return self._plan.job.split == "None" and not self._plan.processor.reads_records
 
     def _opened(self) -> AbstractContextManager[Reading]:
         return reading(self.item, self._file, zipped=self._plan.job.source.gzip)
