@@ -29,7 +29,7 @@ class Flow:
         self._progress = progress
         self._gone = gone
         self._executor = ThreadPoolExecutor(concurrent, thread_name_prefix="transform")
-        self._limit = 2 * concurrent
+        self._limit = concurrent + 1  # the next one is read while those are answered
         self._waiting: deque[tuple[Work, Future[Results] | Results | None]] = deque()
         self._positions: dict[Work, int] = {}
         self._begun: set[Work] = set()
