@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -209,3 +210,48 @@ def test_batch_as_local_mode_spells_it(batch_server: Server, sample: Sample) -> 
     for content_type, body in sample.requests.items():
         assert batch_server.invoke(b"", content_type).status == 204
         assert batch_server.invoke(body, content_type).status == 200
+
+
+@pytest.fixture(scope="module")
+def marking_server(trained: Job, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The same model, told to mark bad records, in a batch transform job."""
+    base = tmp_path_factory.mktemp("marking")
+    shutil.copytree(trained.model, base / "model")
+    with Server(base, {"SAGEMAKER_BATCH": "true", "SAGEDOCK_BAD_RECORDS": "placeholder"}) as server:
+        yield server.wait_ready()
+
+
+@pytest.mark.parametrize("bad_at", [[0], [3], [ROWS], [0, 1], [0, 2, 4, ROWS], list(range(ROWS + 1))])
+def test_a_placeholder_for_a_bad_line(
+    marking_server: Server, algorithm: Algorithm, sample: Sample, bad_at: list[int]
+) -> None:
+    """E09: the answer keeps the line count, a placeholder stands for each bad line, the good ones are as ever."""
+    content_type, body = line_body(sample)
+    bad = sample.malformed[content_type].splitlines(keepends=True)[0]
+    for accept in {CSV, JSON_LINES} & set(algorithm.response_types):
+        expected = marking_server.invoke(body, content_type, accept).body.splitlines()
+        lines = body.splitlines(keepends=True)
+        for position in bad_at:
+            lines.insert(position, bad)
+        reply = marking_server.invoke(b"".join(lines), content_type, accept)
+        assert (reply.status, reply.headers["content-type"]) == (200, accept)
+        answers = reply.body.splitlines()
+        assert len(answers) == ROWS + len(bad_at)
+        marked = [answers[position] for position in sorted(bad_at)]
+        assert [answer for number, answer in enumerate(answers) if number not in bad_at] == expected
+        if accept == CSV:
+            assert set(marked) == {b"ERROR"}
+        else:
+            rows = [json.loads(answer)["error"]["row"] for answer in marked]
+            assert rows == [position + 1 for position in sorted(bad_at)]
+
+
+def test_a_lone_bad_line_gets_its_placeholder(marking_server: Server, sample: Sample) -> None:
+    """E09 with SingleRecord; what is wrong with the request as a whole is refused as ever."""
+    content_type, body = line_body(sample)
+    bad = sample.malformed[content_type].splitlines()[0]
+    assert marking_server.invoke(bad, content_type, CSV).body == b"ERROR\n"
+    assert marking_server.invoke(bad, content_type, JSON).status == 400
+    assert marking_server.invoke(bad, content_type, "image/png").status in {400, 406}
+    assert marking_server.invoke(body, "image/png", CSV).status == 415
+    assert marking_server.invoke(b"", content_type, CSV).status == 204

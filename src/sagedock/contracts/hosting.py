@@ -21,6 +21,10 @@ LARGEST_PAYLOAD_MEBIBYTES = plans.MOST_TRANSFORM_MEBIBYTES
 EVICTIONS = ("platform", "lru")
 """Who makes room for a model that does not fit: SageMaker, by unloading others, or this server by itself."""
 
+MARKED = "placeholder"
+BAD_RECORDS = ("refuse", MARKED)
+"""What becomes of a request with a line that cannot be read."""
+
 _LONGEST_NUMBER = 20
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -34,13 +38,15 @@ class InferenceOptions:
     """What the deployer asks of a model, beside the request.
 
     `output` is SAGEMAKER_INFERENCE_OUTPUT (selectable inference), `ensemble` SAGEMAKER_INFERENCE_ENSEMBLE,
-    `allow_pickle` SAGEDOCK_ALLOW_PICKLE, `device` 'cpu' or 'gpu'.
+    `allow_pickle` SAGEDOCK_ALLOW_PICKLE, `device` 'cpu' or 'gpu'. `bad_records` is SAGEDOCK_BAD_RECORDS: whether a line
+    that cannot be read fails its request, or gets a placeholder among the answers.
     """
 
     output: tuple[str, ...] = ()
     ensemble: bool = False
     allow_pickle: bool = False
     device: str = "cpu"
+    bad_records: str = "refuse"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> InferenceOptions:
@@ -51,6 +57,7 @@ class InferenceOptions:
             ensemble=_flag(environment, "SAGEMAKER_INFERENCE_ENSEMBLE"),
             allow_pickle=_flag(environment, "SAGEDOCK_ALLOW_PICKLE"),
             device=machine.device(environment),
+            bad_records=_choice(environment, "SAGEDOCK_BAD_RECORDS", BAD_RECORDS),
         )
 
 

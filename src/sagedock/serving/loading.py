@@ -13,10 +13,10 @@ from pathlib import Path
 from sagedock import algorithms
 from sagedock.algorithm import Algorithm, Model
 from sagedock.contracts import manifest, model_directory, signatures
-from sagedock.contracts.hosting import HostingSettings
+from sagedock.contracts.hosting import MARKED, HostingSettings
 from sagedock.contracts.model_directory import ModelDirectory
 from sagedock.errors import ModelError, SagedockError, UserError
-from sagedock.formats.media_types import CSV, parse_media_type
+from sagedock.formats.media_types import CSV, negotiate, parse_media_type
 from sagedock.serving.answer import Answer
 from sagedock.serving.invocations import invoke
 
@@ -33,9 +33,25 @@ class Loaded:
     algorithm: Algorithm
     model: Model
     default_accept: str | None = None
+    marks_bad_records: bool = False
 
     def invoke(self, body: bytes, content_type: str | None, accept: str | None) -> Answer:
         """Answer one request; raises what `sagedock.serving.invocations.invoke` raises."""
+        try:
+            return self._invoke(body, content_type, accept)
+        except UserError as error:
+            if not self.marks_bad_records:
+                raise
+            from sagedock.serving import placeholders
+
+            default = self.default_accept or self.algorithm.default_response_type
+            types = placeholders.Types(
+                content_type or self.algorithm.default_request_type,
+                negotiate(accept, self.algorithm.response_types, default),
+            )
+            return placeholders.answered(lambda part: self._invoke(part, content_type, accept), body, types, error)
+
+    def _invoke(self, body: bytes, content_type: str | None, accept: str | None) -> Answer:
         return invoke(self.model, self.algorithm, body, content_type, accept, default_accept=self.default_accept)
 
 
@@ -63,7 +79,9 @@ def _load(directory: Path, algorithm_name: str | None, settings: HostingSettings
         signatures.require_safe(file, allow_pickle=options.allow_pickle)
     with _hidden(algorithm.unneeded):
         model = algorithm.load(found.path, found.manifest, options)
-        loaded = Loaded(algorithm, model, _default_accept(algorithm, settings.default_accept))
+        loaded = Loaded(
+            algorithm, model, _default_accept(algorithm, settings.default_accept), options.bad_records == MARKED
+        )
         _warm_up(loaded)
     return loaded
 
