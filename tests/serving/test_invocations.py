@@ -18,6 +18,7 @@ from sagedock.errors import NotAcceptable, UnsupportedMediaType, UserError
 from sagedock.formats import csv, instances, libsvm, parquet, records
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, RECORDIO
 from sagedock.formats.table import Floats, Table
+from sagedock.serving.invocations import ROWS_AT_ONCE
 from sagedock.serving.loading import Loaded, load
 from tests.serving.models import ARTEFACT, COLUMNS, booster, write_manifest, write_model
 
@@ -130,3 +131,23 @@ def test_selectable_inference_names_its_fields(tmp_path: Path) -> None:
     assert line.count("\n") == 1
     assert line.split(",", 1)[0] in {"0", "1"}
     assert line.rstrip().split(",", 1)[1].startswith('"[')
+
+
+@pytest.mark.parametrize("accept", [CSV, JSON_LINES, JSON])
+@pytest.mark.parametrize("content_type", [CSV, LIBSVM])
+def test_an_answer_of_many_rows_comes_in_pieces(loaded: Loaded, content_type: str, accept: str) -> None:
+    """contract 3.6: together the pieces are what the rows get in small requests."""
+    features = np.random.default_rng(5).normal(size=(2 * ROWS_AT_ONCE + 7, COLUMNS)).astype(np.float32)
+    half = ROWS_AT_ONCE
+    small = [
+        loaded.invoke(ENCODERS[content_type](Table(part)), content_type, accept)
+        for part in (features[:half], features[half : 2 * half], features[2 * half :])
+    ]
+    answer = loaded.invoke(ENCODERS[content_type](Table(features)), content_type, accept)
+    assert all(part.pieces is None for part in small)
+    assert (answer.pieces is None) == (accept == JSON)
+    if accept == JSON:
+        expected = [row for part in small for row in json.loads(part.body)["predictions"]]
+        assert json.loads(answer.body)["predictions"] == expected
+    else:
+        assert answer.whole() == b"".join(part.body for part in small)

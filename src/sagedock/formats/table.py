@@ -53,6 +53,18 @@ class Table:
     def is_sparse(self) -> bool:
         return not isinstance(self.features, np.ndarray)
 
+    def part(self, begin: int, end: int) -> Table:
+        """The rows from `begin` (counted from 0) up to `end`, which may lie behind the last."""
+        rows = slice(begin, end)
+        return replace(
+            self,
+            features=self.features[rows],
+            labels=None if self.labels is None else self.labels[rows],
+            weights=None if self.weights is None else self.weights[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            identities=None if self.identities is None else self.identities[rows],
+        )
+
     def fitted_to(self, feature_count: int) -> Table:
         """This table with exactly `feature_count` columns, for a model that was trained on so many.
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from http import HTTPStatus
 
 from sagedock.algorithm import Algorithm, Model
 from sagedock.errors import UnsupportedMediaType, UserError
 from sagedock.formats import requests, responses
-from sagedock.formats.media_types import MediaType, negotiate, parse_media_type
+from sagedock.formats.media_types import CSV, JSON_LINES, MediaType, negotiate, parse_media_type
+from sagedock.formats.table import Table
 from sagedock.serving.answer import Answer
 
 _HEADERS_KEPT = 256
+ROWS_AT_ONCE = 20_000
+"""An answer of more rows goes out in pieces, where its type is made of lines."""
+_LINED = (CSV, JSON_LINES)
 
 
 def invoke(
@@ -39,7 +44,16 @@ def invoke(
         reason = f"{error}; the request has no Content-Type and was read as {media_type.essence}: name its type"
         raise UserError(reason, field=error.field, row=error.row) from error
     essence = _negotiated(accept, tuple(algorithm.response_types), default_accept or algorithm.default_response_type)
+    if table.rows > ROWS_AT_ONCE and essence in _LINED:
+        pieces = _pieces(model, table, essence)
+        return Answer(HTTPStatus.OK, next(pieces), essence, pieces)
     return Answer(HTTPStatus.OK, responses.encode(model.predict(table), essence), essence)
+
+
+def _pieces(model: Model, table: Table, essence: str) -> Iterator[bytes]:
+    """The answer some rows at a time; together the pieces are what all rows at once would get."""
+    for begin in range(0, table.rows, ROWS_AT_ONCE):
+        yield responses.encode(model.predict(table.part(begin, begin + ROWS_AT_ONCE)), essence)
 
 
 @lru_cache(_HEADERS_KEPT)
