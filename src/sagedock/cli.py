@@ -24,7 +24,7 @@ PLACES = {
     "sagemaker": "sagedock.cloud.sagemaker",
 }
 """Where sagedock run runs a document; each module has run() and delete()."""
-_GIVEN = ("base", "output", "image", "model", "role", "region", "memory", "port", "attach")
+_GIVEN = ("base", "source", "output", "image", "model", "role", "region", "memory", "port", "attach")
 NOT_FOUND = 127
 
 
@@ -104,7 +104,13 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
         metavar="NAME=DIRECTORY",
         help="where a channel's files lie here; sagemaker: uploaded to its S3Uri; once for each channel",
     )
-    run.add_argument("--output", type=Path, metavar="DIRECTORY", help="where model.tar.gz and output.tar.gz go")
+    run.add_argument(
+        "--input",
+        dest="source",
+        metavar="PATH",
+        help="a transform job's objects, in place of S3Uri",
+    )
+    run.add_argument("--output", type=Path, metavar="DIRECTORY", help="where archives or a transform job's answers go")
     run.add_argument("--model", metavar="PLACE", help="the model to host: a directory, a tar, or an s3:// address")
     run.add_argument("--image", help="the image to run, in place of the document's")
     run.add_argument("--role", metavar="ARN", help="sagemaker: the execution role, in place of the document's")

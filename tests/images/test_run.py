@@ -281,6 +281,23 @@ def test_a_serverless_endpoint_has_little(
         assert served.container.attrs["Config"]["User"] == "65534:65534"
 
 
+def test_a_transform_job_runs_on_a_container(
+    cpu: Engine, trained: Job, channels: Path, held_back: bytes, client: docker.DockerClient, tmp_path: Path
+) -> None:
+    """Issue 3 item 7: one line of answer for each record, in a container that is gone afterwards."""
+    places = ["--image", cpu.image, "--model", str(trained.model)]
+    places += ["--input", str(channels / "test" / "features.csv"), "--output", str(tmp_path / "out")]
+    done = sagedock("run", CHURN / "transform-job.json", *places)
+    assert done.returncode == 0, done.stderr
+    answers = (tmp_path / "out" / "features.csv.out").read_bytes().splitlines()
+    assert len(answers) == len(held_back.splitlines())
+    assert client.containers.list(all=True, filters={"label": f"{LABEL}=CreateTransformJob/sagedock-churn"}) == []
+    places[places.index(str(trained.model))] = str(tmp_path / "out")
+    broken = sagedock("run", CHURN / "transform-job.json", *places)
+    assert broken.returncode == 1
+    assert "ModelError: " in broken.stderr
+
+
 def test_without_the_package_docker_the_extra_is_named(shell: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "hidden").mkdir()
     (tmp_path / "hidden" / "docker.py").write_text("raise ImportError('hidden')\n")

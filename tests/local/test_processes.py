@@ -167,3 +167,26 @@ def test_an_archive_that_is_hostile_is_not_unpacked(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "../escaped" in done.stderr
     assert not list(tmp_path.rglob("escaped"))
+
+
+def test_a_transform_job_uses_the_model_beside_it(tmp_path: Path) -> None:
+    """Issue 3 item 7: CreateTransformJob runs here; the model document gives image, place and environment."""
+    model = write_model(tmp_path / "base") / "model"
+    environment = {"SAGEMAKER_INFERENCE_OUTPUT": "predicted_label"}
+    container = {"Image": "none", "ModelDataUrl": str(model), "Environment": environment}
+    write(tmp_path / "m.json", {"ModelName": "rows", "PrimaryContainer": container})
+    (tmp_path / "rows.csv").write_bytes(csv(records(7)))
+    source = {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/rows.csv"}}}
+    body = {
+        "TransformJobName": "rows",
+        "ModelName": "rows",
+        "TransformInput": {**source, "ContentType": "text/csv", "SplitType": "Line"},
+        "TransformOutput": {"S3OutputPath": "s3://bucket/out", "AssembleWith": "Line"},
+        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    }
+    places = ["--input", str(tmp_path / "rows.csv"), "--output", str(tmp_path / "out")]
+    done = run("run", write(tmp_path / "t.json", body), *places)
+    assert done.returncode == 0, done.stderr
+    answers = (tmp_path / "out" / "rows.csv.out").read_text().splitlines()
+    assert len(answers) == 7
+    assert set(answers) <= {"0", "1"}

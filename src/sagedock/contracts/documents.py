@@ -85,12 +85,14 @@ class Document:
 class RunOptions:
     """What a person adds to a document: where things lie on this machine, and what is to be otherwise.
 
-    `base` is the directory that stands for /opt/ml, `output` where artefacts go, `model` a directory, a tar or an s3://
-    address, `memory` as Docker writes it (4g), `poll_seconds` the time between two looks at a job.
+    `base` is the directory that stands for /opt/ml, `source` where a transform job's objects lie, `output` where
+    artefacts or answers go, `model` a directory, a tar or an s3:// address, `memory` as Docker writes it (4g),
+    `poll_seconds` the time between two looks at a job.
     """
 
     channels: Mapping[str, Path] = field(default_factory=dict)
     base: Path | None = None
+    source: str | None = None
     output: Path | None = None
     image: str | None = None
     model: str | None = None

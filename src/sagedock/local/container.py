@@ -77,8 +77,7 @@ def run(client: Any, container: Container, write: Callable[[str], None]) -> Ende
     Ctrl-C and SIGTERM stop it as SageMaker stops a job. Raises UserError for an image that is not there, and
     PlatformError when the engine cannot start it.
     """
-    require_image(client, container.image)
-    with sigterm_like_ctrl_c(), _started(client, container) as running, _bounded(running, container) as timed_out:
+    with sigterm_like_ctrl_c(), started(client, container) as running, _bounded(running, container) as timed_out:
         interrupted = _followed(running, container, write)
         code = int(running.wait()["StatusCode"])
         running.reload()
@@ -87,9 +86,11 @@ def run(client: Any, container: Container, write: Callable[[str], None]) -> Ende
 
 
 @contextmanager
-def _started(client: Any, container: Container) -> Iterator[Any]:
+def started(client: Any, container: Container) -> Iterator[Any]:
+    """The engine's container while the block runs; afterwards nothing is left of it. Raises as `run` does."""
     from docker.errors import APIError
 
+    require_image(client, container.image)
     with _engine_errors(container.image):
         running = client.containers.create(container.image, **_options(client, container))
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,14 @@ from sagedock.local import container
 from sagedock.local.container import Container, Ended, Mount, caller
 from sagedock.local.ending import Ending
 from sagedock.local.engine import DOCUMENT_LABEL, connected
-from sagedock.local.interrupt import INTERRUPTED
+from sagedock.local.interrupt import INTERRUPTED, sigterm_like_ctrl_c
 from sagedock.local.model import Hosted, hosted, on_this_machine
 from sagedock.local.processes import HOSTING_GRACE, TRAINING_GRACE, base_directory, invitation
+from sagedock.local.served import Served
+from sagedock.local.server import free_port
+from sagedock.local.transform import document as transform_document
+from sagedock.local.transform.parameters import platform_variables
+from sagedock.local.transform.run import Run
 from sagedock.progress import Progress
 
 SERVERLESS_USER = "65534:65534"
@@ -31,6 +37,8 @@ def run(document: Document, options: RunOptions, environment: Mapping[str, str])
     """Run a document to its end and return the exit code; raises UserError when it cannot be run here."""
     if document.kind is Kind.TRAINING:
         return _train(document, options, environment)
+    if document.kind is Kind.TRANSFORM:
+        return _transform(document, options, environment)
     return _serve(document, options, environment)
 
 
@@ -109,6 +117,28 @@ def _training_mounts(body: Mapping[str, Any], options: RunOptions, paths: Paths)
     if checkpoints:
         mounts.append(Mount(paths.checkpoints, checkpoints.get("LocalPath") or "/opt/ml/checkpoints", False))
     return mounts
+
+
+def _transform(document: Document, options: RunOptions, environment: Mapping[str, str]) -> int:
+    output = None if options.output is None else str(options.output)
+    job = transform_document.read(document.body, source=options.source, output=output)
+    work, model, port = Run(job, environment), hosted(document, options), free_port()
+    with (
+        sigterm_like_ctrl_c(),
+        connected(environment) as client,
+        on_this_machine(model.address, options.region) as directory,
+    ):
+        plain = _hosting_container(document, options, model, directory)
+        variables = {**model.environment, **job.environment, **platform_variables(job)}
+        try:
+            with container.started(client, replace(plain, port=port, environment=variables)) as running:
+                served = Served(running, port)
+                served.wait_until_ready()
+                work.on([port], served.gone)
+        except KeyboardInterrupt:
+            sys.stderr.write(f"stopped: transform job {document.name}, by Ctrl-C or SIGTERM\n")
+            return INTERRUPTED
+    return 0
 
 
 def _serve(document: Document, options: RunOptions, environment: Mapping[str, str]) -> int:

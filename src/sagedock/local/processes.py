@@ -14,7 +14,7 @@ from sagedock.errors import UserError
 from sagedock.local import base as platform
 from sagedock.local import process
 from sagedock.local.ending import Ending
-from sagedock.local.interrupt import INTERRUPTED
+from sagedock.local.interrupt import INTERRUPTED, sigterm_like_ctrl_c
 from sagedock.local.model import hosted, on_this_machine
 
 TRAINING_GRACE, HOSTING_GRACE = 120, 30
@@ -27,6 +27,8 @@ def run(document: Document, options: RunOptions, environment: Mapping[str, str])
     """Run a document to its end and return the exit code; raises UserError when it cannot be run here."""
     if document.kind is Kind.TRAINING:
         return _train(document, options, environment)
+    if document.kind is Kind.TRANSFORM:
+        return _transform(document, options, environment)
     return _serve(document, options, environment)
 
 
@@ -55,6 +57,20 @@ def _train(document: Document, options: RunOptions, environment: Mapping[str, st
     if told == 0:
         sys.stderr.write(f"serve   sagedock serve --base {base}\n")
     return INTERRUPTED if interrupted else told
+
+
+def _transform(document: Document, options: RunOptions, environment: Mapping[str, str]) -> int:
+    from sagedock.local.transform.job import transform
+
+    model = hosted(document, options)
+    variables = {**_inherited(environment), **model.environment}
+    output = None if options.output is None else str(options.output)
+    with sigterm_like_ctrl_c(), on_this_machine(model.address, options.region) as directory:
+        try:
+            return transform(document.file, [directory], variables, source=options.source, output=output)
+        except KeyboardInterrupt:
+            sys.stderr.write(f"stopped: transform job {document.name}, by Ctrl-C or SIGTERM\n")
+            return INTERRUPTED
 
 
 def _serve(document: Document, options: RunOptions, environment: Mapping[str, str]) -> int:

@@ -21,7 +21,7 @@ from sagedock.errors import ModelError, PlatformError
 
 START_SECONDS = 120
 STOP_SECONDS = 30
-_REFUSAL = "cannot serve: "
+REFUSAL = "cannot serve: "
 """So the server's log says that its model cannot be loaded."""
 _PARENT_DEATH_SIGNAL = 1
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -123,8 +123,8 @@ class LocalServer:
     def _wait_until_ready(self, deadline: float) -> None:
         while not self._ready():
             said = self._log.read_text(errors="replace")
-            if _REFUSAL in said:
-                raise ModelError(said.partition(_REFUSAL)[2].splitlines()[0])
+            if REFUSAL in said:
+                raise ModelError(said.partition(REFUSAL)[2].splitlines()[0])
             if not self.alive or time.perf_counter() > deadline:
                 raise PlatformError(f"the server of {self.model} did not become ready: {self.last_words}")
             time.sleep(0.01)
