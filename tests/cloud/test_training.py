@@ -212,3 +212,12 @@ def test_a_transform_job_and_its_predictions(aws: Aws, sagedock: Sagedock, tmp_p
     assert (tmp_path / "out" / "features.csv.out").read_bytes() == b"0.5\n"
     job = aws.client("sagemaker").describe_transform_job(TransformJobName="sagedock-churn")
     assert job["TransformOutput"]["S3OutputPath"] == f"s3://{BUCKET}/churn/predictions/"
+
+
+def test_a_tuning_job(aws: Aws, sagedock: Sagedock) -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/Mine"
+    done = sagedock("run", CHURN / "tuning-job.json", "--role", role)
+    assert done.returncode == 0, done.stderr
+    name = {"HyperParameterTuningJobName": "sagedock-churn"}
+    job = aws.client("sagemaker").describe_hyper_parameter_tuning_job(**name)
+    assert job["TrainingJobDefinition"]["RoleArn"] == role

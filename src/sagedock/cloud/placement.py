@@ -35,14 +35,27 @@ def placed(document: Document, account: Account) -> Document:
 def overridden(document: Document, options: RunOptions) -> Document:
     """The document with what the command line says instead: image, role and place of the model."""
     body: dict[str, Any] = dict(document.body)
-    if document.kind is Kind.TRAINING and options.image:
-        body["AlgorithmSpecification"] = {**body.get("AlgorithmSpecification", {}), "TrainingImage": options.image}
+    if document.kind is Kind.TUNING:
+        definition = _training(body.get("TrainingJobDefinition") or {}, options)
+        return replace(document, body={**body, "TrainingJobDefinition": definition} if definition else body)
+    if document.kind is Kind.TRAINING:
+        return replace(document, body=_training(body, options))
     if document.kind is Kind.MODEL and (options.image or options.model):
         given = {"Image": options.image, "ModelDataUrl": options.model}
         container = {**body.get("PrimaryContainer", {}), **{name: text for name, text in given.items() if text}}
         body["PrimaryContainer"] = container
-    role = {Kind.TRAINING: "RoleArn", Kind.MODEL: "ExecutionRoleArn"}.get(document.kind)
-    return replace(document, body={**body, role: options.role} if role and options.role else body)
+    if document.kind is Kind.MODEL and options.role:
+        body["ExecutionRoleArn"] = options.role
+    return replace(document, body=body)
+
+
+def _training(body: Mapping[str, Any], options: RunOptions) -> dict[str, Any]:
+    changed = dict(body)
+    if options.image:
+        changed["AlgorithmSpecification"] = {**body.get("AlgorithmSpecification", {}), "TrainingImage": options.image}
+    if options.role:
+        changed["RoleArn"] = options.role
+    return changed
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
