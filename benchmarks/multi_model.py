@@ -3,7 +3,7 @@
     python -m benchmarks.multi_model --rounds 3 --seconds 4
 
 Both hold the model of benchmarks/serving.py, with one worker process and as many inference threads each, and answer the
-same records over 8 connections of wrk. The multi-model server holds 20 more models; it is measured while nothing else
+same records, sent by wrk. The multi-model server holds 20 more models; it is measured while nothing else
 goes on, and while those are unloaded and loaded again, `--loads` a second. The servers take turns within each round;
 medians are printed, and their ratios to the single-model server. Needs wrk (Debian package `wrk`) and Linux.
 """
@@ -18,11 +18,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.serving import CASES, Running, Server, load, middle, start, train
+from benchmarks.serving import CASES, Running, Server, csv_body, load, middle, start, train
 
 OTHERS = 20
 MEASURES = ("cpu_us", "p50_ms", "p99_ms")
@@ -75,27 +77,33 @@ def unpack(model: Path, base: Path) -> Path:
     return base / "models"
 
 
-def report(single: Running, multi: Running) -> None:
+def view(running: Running, name: str) -> Running:
+    """The same server under another name, with measurements of its own."""
+    return replace(running, server=replace(running.server, name=name), measured=defaultdict(lambda: defaultdict(list)))
+
+
+def report(single: Running, others: Sequence[Running]) -> None:
     print("| case | server | CPU us | p50 ms | p99 ms | CPU ratio | p50 ratio | p99 ratio |\n|" + "---|" * 8)
     for case in CASES:
         own = [middle(single.measured[case], name) for name in MEASURES]
-        print(f"| {case} | {single.server.name} | " + " | ".join(f"{value:.4g}" for value in own) + " | | | |")
-        for kind in ("quiet", "churning"):
-            found = [middle(multi.measured[f"{case}, {kind}"], name) for name in MEASURES]
-            cells = [*(f"{value:.4g}" for value in found), *(f"{a / b:.2f}" for a, b in zip(found, own, strict=True))]
-            print(f"| {case} | {multi.server.name}, {kind} | {' | '.join(cells)} |")
+        for running in (single, *others):
+            found = [middle(running.measured[case], name) for name in MEASURES]
+            ratios = (figure / of_single for figure, of_single in zip(found, own, strict=True))
+            cells = [*(f"{figure:.4g}" for figure in found), *(f"{ratio:.2f}" for ratio in ratios)]
+            print(f"| {case} | {running.server.name} | {' | '.join(cells)} |")
 
 
-def measure(single: Running, multi: Running, models: Path, options: argparse.Namespace, rows: list[list[float]]) -> int:
+def measure(servers: Sequence[Running], models: Path, options: argparse.Namespace, rows: list[list[float]]) -> int:
     """All rounds; returns how many models were loaded meanwhile."""
+    single, quiet, busy = servers
     scratch, loads = models.parent, 0
     for _ in range(options.rounds):
-        for case, count in CASES.items():
-            body = single.server.body(rows[:count])
+        for case in CASES:
+            body = csv_body(rows[: case.rows])
             load(single, case, body, options.seconds, scratch)
-            load(multi, f"{case}, quiet", body, options.seconds, scratch)
-            with churning(multi, models, options.loads) as seconds:
-                load(multi, f"{case}, churning", body, options.seconds, scratch)
+            load(quiet, case, body, options.seconds, scratch)
+            with churning(busy, models, options.loads) as seconds:
+                load(busy, case, body, options.seconds, scratch)
             loads += len(seconds)
     return loads
 
@@ -119,10 +127,11 @@ def main() -> None:
             single, multi = started
             for directory in sorted(models.iterdir()):
                 load_model(multi, models, directory.name)
-            if single.answer(single.server.body(rows)) != multi.answer(multi.server.body(rows)):
+            if single.answer(csv_body(rows)) != multi.answer(csv_body(rows)):
                 raise SystemExit("the two servers disagree")
-            loads = measure(single, multi, models, options, rows)
-            report(single, multi)
+            others = [view(multi, f"multi-model, {kind}") for kind in ("quiet", "others loading")]
+            loads = measure([single, *others], models, options, rows)
+            report(single, others)
             print(f"\n{loads} models were loaded meanwhile, {options.loads:g} a second were asked for")
         finally:
             for running in started:
