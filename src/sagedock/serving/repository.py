@@ -326,8 +326,8 @@ class Repository:
 
 
 def memory_of(loaded: Loaded, directory: Path) -> int:
-    """Bytes that a model takes in memory."""
-    return int(getattr(loaded.model, "memory_bytes", None) or artefact_bytes(directory))
+    """Bytes that a model takes in memory; those of its files where it does not know."""
+    return loaded.model.memory_bytes or artefact_bytes(directory)
 
 
 def _dropped(name: str, reason: str) -> None:
