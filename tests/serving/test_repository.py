@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -504,9 +504,8 @@ def test_an_answer_in_pieces_keeps_its_model(repository: Repository, end: str) -
     """contract F19, for answers of many rows: until the last piece is made, or nobody wants more of them."""
     load(repository, 1)
     pieces = iter([b"1", b"2"]) if end != "failed" else map(int, ["1", "x"])
-    with ExitStack() as lease:
-        lease.enter_context(repository.using(named(1)))
-        held = Pieces(pieces, lease.pop_all())
+    with (lease := repository.using(named(1))):
+        held = Pieces(pieces, lease.again())
     with ThreadPoolExecutor(1) as pool:
         unloading = pool.submit(repository.unload, named(1))
         while named(1) in listed(repository):

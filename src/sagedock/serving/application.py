@@ -23,6 +23,8 @@ from sagedock.serving.scoreboard import Scoreboard
 from sagedock.serving.service import Service
 from sagedock.serving.worker import Worker
 
+SWITCH_SECONDS = 0.0005
+"""How long a thread that reads a model may keep the interpreter's lock from the loop; 0.005 is Python's own choice."""
 DRAIN_SECONDS = 24
 """SageMaker sends SIGKILL 30 s after SIGTERM."""
 
@@ -108,6 +110,7 @@ class Application(BaseApplication):  # type: ignore[misc]
 
         repository = Repository.of(self.settings, self.paths.models, self.registry, self.algorithm)
         repository.restore()
+        sys.setswitchinterval(SWITCH_SECONDS)
         endpoint, management = MultiModelEndpoint(repository), Management(repository)
         return Service(endpoint, self.settings, self.scoreboard, worker.slot, management)
 

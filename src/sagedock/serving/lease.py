@@ -62,6 +62,15 @@ class Lease:
             if entry.idle is not None and not entry.running:
                 entry.idle.set()
 
+    def again(self) -> Lease:
+        """One more lease of the model, for what is left to do after this one's release."""
+        entry = self._entry
+        if entry is None:
+            raise AlgorithmError("a lease was used after its release")
+        with self._lock:
+            entry.running += 1
+            return Lease(entry, self._lock)
+
     def __enter__(self) -> Loaded:
         return self.loaded or self._awaited()
 

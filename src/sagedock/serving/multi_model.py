@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from sagedock.errors import NotLoaded
 from sagedock.serving.answer import Answer
+from sagedock.serving.lease import Lease
 from sagedock.serving.repository import Repository
 
 BEGIN, END = "/models/", "/invoke"
@@ -51,20 +52,19 @@ class MultiModelEndpoint:
 
     def invoke(self, path: str, body: bytes, content_type: str | None, accept: str | None) -> Answer:
         """Answer one request; raises SagedockError, NotLoaded among others. Pieces of an answer keep the model."""
-        with ExitStack() as lease:
-            loaded = lease.enter_context(self._repository.using(_name(path)))
+        with (lease := self._repository.using(_name(path))) as loaded:
             answer = loaded.invoke(body, content_type, accept)
-            if answer.pieces is not None:
-                return replace(answer, pieces=Pieces(answer.pieces, lease.pop_all()))
-            return answer
+            if answer.pieces is None:
+                return answer
+            return replace(answer, pieces=Pieces(answer.pieces, lease.again()))
 
 
 class Pieces:
-    """The pieces of an answer, and what has to be held until the last of them is made, or none is wanted any more."""
+    """The pieces of an answer; the model stays in memory until the last is made, or none is wanted any more."""
 
-    def __init__(self, pieces: Iterator[bytes], held: ExitStack) -> None:
+    def __init__(self, pieces: Iterator[bytes], lease: Lease) -> None:
         self._pieces = pieces
-        self._held = held
+        self._lease = lease
 
     def __iter__(self) -> Pieces:
         return self
@@ -78,7 +78,7 @@ class Pieces:
 
     def close(self) -> None:
         """The end, be it early; may come twice."""
-        self._held.close()
+        self._lease.release()
 
 
 def _name(path: str) -> str:
