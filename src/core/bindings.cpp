@@ -79,9 +79,7 @@ nb::object csv_request(nb::handle body) {
     const std::string_view text = csv::records(lent.view());
     if (text.empty()) return nb::none();
     const csv::Shape shape = csv::shape_of(text, ',');
-    // each cell takes a byte at least, its delimiter: what claims more is no table, and gets no memory
-    if (shape.rows > (text.size() + 1) / shape.columns) return nb::none();
-    if (shape.columns == 1 && csv::has_other_delimiter(text)) return nb::none();
+    if (!csv::is_credible(text, shape)) return nb::none();
     NewArray matrix("f4", nb::make_tuple(shape.rows, shape.columns));
     float* features = matrix.data<float>();
     const bool plain = without_lock(text.size(), [&] { return csv::read_rows(text, ',', shape, {nullptr, 0, features}); });

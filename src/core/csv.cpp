@@ -84,8 +84,9 @@ Shape shape_of(std::string_view text, char delimiter) {
     return {count_lines(text) + !ended, 1 + static_cast<std::size_t>(std::count(first.begin(), first.end(), delimiter))};
 }
 
-bool has_other_delimiter(std::string_view text) {
-    return text.substr(0, text.find('\n')).find_first_of("\t;| ") != std::string_view::npos;
+bool is_credible(std::string_view text, Shape shape) {
+    if (shape.rows > (text.size() + 1) / shape.columns) return false;
+    return shape.columns > 1 || text.substr(0, text.find('\n')).find_first_of("\t;| ") == std::string_view::npos;
 }
 
 bool read_rows(std::string_view text, char delimiter, Shape shape, Destination destination) {

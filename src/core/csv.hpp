@@ -25,11 +25,12 @@ std::string_view records(std::string_view body);
 // The lines of `text`, and the cells of the first. As many rows and columns as `read_rows` finds, if it finds any.
 Shape shape_of(std::string_view text, char delimiter);
 
+// Whether a table of commas may have this shape: each cell takes a byte at least, its delimiter, so that what claims more is
+// no table and gets no memory; and a single column may be several, delimited otherwise.
+bool is_credible(std::string_view text, Shape shape);
+
 // Read `shape.rows` rows of `shape.columns` cells that make up the whole of `text`. False when they do not, or when a
 // cell holds anything but a number that fits, nan or nothing; what was written then means nothing.
 bool read_rows(std::string_view text, char delimiter, Shape shape, Destination destination);
-
-// Whether a first line of one cell would be split at another delimiter than the comma.
-bool has_other_delimiter(std::string_view text);
 
 }  // namespace sagedock::csv

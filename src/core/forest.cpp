@@ -6,10 +6,14 @@
 
 #include <limits>
 #include <memory>
+#include <optional>
 #include <stdexcept>
+#include <string_view>
+#include <vector>
 
+#include "csv.hpp"
+#include "repr.hpp"
 #include "trees.hpp"
-
 
 namespace nb = nanobind;
 namespace trees = sagedock::trees;
@@ -22,6 +26,7 @@ using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::c
 using Answers = nb::ndarray<nb::numpy, float, nb::c_contig, nb::device::cpu>;
 
 constexpr size_t kLongRows = 8;  // from so many on the lock is worth giving back
+constexpr size_t kLongText = 4096;
 
 template <class Work>
 void evaluate(size_t rows, const Work& work) {
@@ -47,6 +52,33 @@ struct Forest {
         Answers result = answers(features.shape(0), place);
         evaluate(features.shape(0), [&] { forest.dense(features.data(), features.shape(0), place); });
         return result;
+    }
+
+    // The answers to the rows of a CSV body, written to `text`; false when the long way has to look at the body.
+    bool answer_rows(std::string_view body, std::vector<char>& text) const {
+        namespace csv = sagedock::csv;
+        const std::string_view rows = csv::records(body);
+        if (rows.empty()) return false;
+        const csv::Shape shape = csv::shape_of(rows, ',');
+        if (shape.columns != forest.columns() || !csv::is_credible(rows, shape)) return false;
+        std::vector<float> features(shape.rows * shape.columns), answers(shape.rows * forest.width());
+        if (!csv::read_rows(rows, ',', shape, {nullptr, 0, features.data()})) return false;
+        forest.dense(features.data(), shape.rows, answers.data());
+        text.resize(answers.size() * (sagedock::longest_repr + 1));
+        text.resize(sagedock::write_rows(text.data(), answers.data(), shape.rows, forest.width()) - text.data());
+        return true;
+    }
+
+    nb::object answer_csv(const nb::bytes& body) const {
+        const std::string_view given{static_cast<const char*>(body.data()), body.size()};
+        std::vector<char> text;
+        bool answered;
+        {
+            std::optional<nb::gil_scoped_release> released;
+            if (given.size() >= kLongText) released.emplace();
+            answered = answer_rows(given, text);
+        }
+        return answered ? nb::object(nb::bytes(text.data(), text.size())) : nb::none();
     }
 
     Answers predict_sparse(const Array<int64_t>& indptr, const Array<int32_t>& indices, const Array<float>& data) const {
@@ -97,6 +129,8 @@ void bind_forest(nb::module_& module) {
              "All trees' nodes one after the other; ValueError when they are no trees over `columns`.")
         .def("predict", &Forest::predict, nb::arg("features"),
              "One answer per row of a C-contiguous float32 matrix: (rows,) or (rows, outputs).")
+        .def("answer_csv", &Forest::answer_csv, nb::arg("body"),
+             "The CSV answer to a plain CSV body, or None.")
         .def("predict_sparse", &Forest::predict_sparse, nb::arg("indptr"), nb::arg("indices"), nb::arg("data"),
              "The same for compressed rows, in which what is absent is missing.")
         .def_prop_ro("memory_bytes", [](const Forest& forest) { return forest.forest.bytes(); });

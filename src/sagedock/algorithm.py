@@ -47,6 +47,18 @@ class Model(Protocol):
         """What the manifest says of the model: feature_count, class_names, decision and the like (JSON values)."""
 
 
+class CsvAnswers(Protocol):
+    """What a model may offer beside `Model`: the way from CSV to CSV in one step, without arrays in between."""
+
+    @property
+    def answer_csv(self) -> Callable[[bytes], bytes | None] | None:
+        """From a CSV body without labels to its CSV answer, byte for byte what decoding, `predict` and encoding give.
+
+        It returns None for a body that is unusual or wrong, which then goes the long way; None itself when there is no
+        such way for this model as it is deployed.
+        """
+
+
 @dataclass(frozen=True)
 class Trained:
     """What training leaves: the model, what metrics.json holds, and what the report shows."""

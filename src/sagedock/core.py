@@ -24,6 +24,12 @@ class Forest(Protocol):
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """One answer per row, (rows,) or (rows, outputs)."""
 
+    def answer_csv(self, body: bytes) -> bytes | None:
+        """The CSV answer to the records of a CSV body: what `Native.csv`, `predict` and `Native.lines` or `rows` make.
+
+        None for records of another width and for anything unusual, to be read with care.
+        """
+
     def predict_sparse(
         self, indptr: NDArray[np.int64], indices: NDArray[np.int32], data: NDArray[np.float32]
     ) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -16,6 +16,8 @@ from sagedock.serving.answer import Answer
 _HEADERS_KEPT = 256
 ROWS_AT_ONCE = 20_000
 """An answer of more rows goes out in pieces, where its type is made of lines."""
+AT_ONCE_BYTES = 256 * 1024
+"""A larger body goes the long way, whose answer comes in pieces."""
 _LINED = (CSV, JSON_LINES)
 
 
@@ -35,6 +37,9 @@ def invoke(
     """
     if not body:
         return Answer(HTTPStatus.NO_CONTENT)
+    at_once = _answered_at_once(model, algorithm, body, content_type, accept, default_accept)
+    if at_once is not None:
+        return Answer(HTTPStatus.OK, at_once, CSV)
     media_type = _request_type(algorithm, content_type)
     try:
         table = requests.decode(body, media_type).fitted_to(model.feature_count)
@@ -54,6 +59,27 @@ def _pieces(model: Model, table: Table, essence: str) -> Iterator[bytes]:
     """The answer some rows at a time; together the pieces are what all rows at once would get."""
     for begin in range(0, table.rows, ROWS_AT_ONCE):
         yield responses.encode(model.predict(table.part(begin, begin + ROWS_AT_ONCE)), essence)
+
+
+def _answered_at_once(
+    model: Model, algorithm: Algorithm, body: bytes, content_type: str | None, accept: str | None, default: str | None
+) -> bytes | None:
+    """The answer to plain CSV in CSV by a model that makes the one of the other; None for everything else."""
+    answer_csv: Callable[[bytes], bytes | None] | None = getattr(model, "answer_csv", None)
+    if answer_csv is None or len(body) > AT_ONCE_BYTES:
+        return None
+    offered, default = tuple(algorithm.response_types), default or algorithm.default_response_type
+    plain = _is_csv_both_ways(content_type or algorithm.default_request_type, accept, offered, default)
+    return answer_csv(body) if plain else None
+
+
+@lru_cache(_HEADERS_KEPT)
+def _is_csv_both_ways(content_type: str, accept: str | None, offered: tuple[str, ...], default: str) -> bool:
+    """Whether request and answer are CSV and no parameter says more; what is refused is refused later, in its order."""
+    try:
+        return parse_media_type(content_type) == MediaType(CSV) and negotiate(accept, offered, default) == CSV
+    except UserError:
+        return False
 
 
 @lru_cache(_HEADERS_KEPT)

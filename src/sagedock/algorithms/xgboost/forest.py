@@ -32,6 +32,10 @@ class ForestBooster:
     def memory_bytes(self) -> int:
         return self.forest.memory_bytes
 
+    def answer_csv(self, body: bytes) -> bytes | None:
+        """The answer to plain CSV records, as text; None for anything unusual."""
+        return self.forest.answer_csv(body)
+
     def scores(self, features: NDArray[np.float32] | csr_matrix) -> NDArray[np.float32]:
         """The objective's own prediction per row, (rows,) or (rows, classes), as XGBoost's predictor gives it."""
         if isinstance(features, np.ndarray):

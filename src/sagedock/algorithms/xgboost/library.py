@@ -32,6 +32,7 @@ class LibraryBooster:
     memory_bytes: int = 0
 
     in_line = False
+    answer_csv = None
 
     def scores(self, features: NDArray[np.float32] | csr_matrix) -> NDArray[np.float32]:
         """The objective's own prediction per row, (rows,) or (rows, classes), up to the best iteration."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +47,10 @@ class Booster(Protocol):
     def memory_bytes(self) -> int:
         """What it takes in memory."""
 
+    @property
+    def answer_csv(self) -> Callable[[bytes], bytes | None] | None:
+        """From the bytes of CSV records to those of their answer, where compiled code does that."""
+
     def scores(self, features: NDArray[np.float32] | csr_matrix) -> NDArray[np.float32]:
         """The objective's own prediction per row, (rows,) or (rows, classes)."""
 
@@ -82,6 +86,11 @@ class XGBoostModel:
     def in_line(self) -> bool:
         """Whether every answer is compiled code without waits, microseconds a row."""
         return all(booster.in_line for booster in self.boosters)
+
+    @cached_property
+    def answer_csv(self) -> Callable[[bytes], bytes | None] | None:
+        """The only booster's, whose scores are the whole answer (`sagedock.algorithm.CsvAnswers`)."""
+        return self.boosters[0].answer_csv if len(self.boosters) == 1 and not self.output else None
 
     @property
     def memory_bytes(self) -> int:
