@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import random
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sagedock import core
-from sagedock.algorithms.xgboost import model_file, ubjson
+from sagedock.algorithms.xgboost import library, model_file, ubjson
+from sagedock.algorithms.xgboost.document import refuse_repeated_names
 from sagedock.algorithms.xgboost.forest import compiled
 from sagedock.algorithms.xgboost.model import load
 from sagedock.contracts.hosting import InferenceOptions
@@ -107,6 +111,8 @@ BROKEN = [
     ("tree.split_conditions.0", [1], "array of numbers"),
     ("tree.default_left.0", None, "default_left has 6"),
     ("tree.parents", None, "has no parents"),
+    ("tree.parents.1", 99, "another node than its parent"),
+    ("tree.parents.0", 0, "another node than its parent"),
     ("tree.sum_hessian", [1.0], "sum_hessian has 1"),
     ("tree.tree_param", None, "no tree_param"),
     ("tree.tree_param.num_nodes", "8", "num_nodes is 8"),
@@ -170,6 +176,7 @@ def test_a_broken_file_is_refused_with_its_reason(path: str, value: Any, reason:
         (CATEGORICAL, "tree.categories_sizes.0", 0),
         (CATEGORICAL, "tree.left_children.0", 50),
         (TARGETS, "tree.leaf_weights", [1.0]),
+        (TARGETS, "tree.leaf_weights", None),
         (TARGETS, "tree.right_children.6", 99),
         (TARGETS, "tree.base_weights", [1.0]),
         (TARGETS, "tree.tree_param.size_leaf_vector", "3"),
@@ -199,8 +206,9 @@ def test_a_tree_of_too_many_levels_is_refused() -> None:
 
     def change(document: dict[str, Any]) -> None:
         tree = model_of(document)["trees"][0]
-        numbers = dict.fromkeys(("parents", "split_indices", "split_type", "default_left"), [0] * nodes)
+        numbers = dict.fromkeys(("split_indices", "split_type", "default_left"), [0] * nodes)
         floats = dict.fromkeys(("base_weights", "sum_hessian", "loss_changes", "split_conditions"), [0.5] * nodes)
+        tree["parents"] = [2**31 - 1, *((node - 1) // 2 * 2 for node in range(1, nodes))]
         tree |= {**numbers, **floats, "left_children": left, "right_children": [n + 1 if n > 0 else -1 for n in left]}
         tree["tree_param"]["num_nodes"] = str(nodes)
 
@@ -343,6 +351,38 @@ def test_a_hundred_thousand_mutants(seed: int) -> None:
     """Issue 3 item 5: fuzz every parser with at least 100,000 inputs."""
     for content in mutants(seed, 10_000):
         survives(content)
+
+
+def in_every_form(document: dict[str, Any]) -> list[bytes]:
+    booster = xgboost.Booster()
+    booster.load_model(bytearray(json.dumps(document).encode()))
+    return [bytes(booster.save_raw(form)) for form in ("json", "ubj")]
+
+
+def show_to_xgboost(seed: int, count: int) -> None:
+    """What the reader lets through of so many mutants, XGBoost loads and evaluates, or refuses by an exception."""
+    SEEDS[:] = [
+        content for document in (WHOLE, DART, LINEAR, CATEGORICAL, TARGETS) for content in in_every_form(document)
+    ]
+    for content in mutants(seed, count):
+        try:
+            learner = model_file.read(content).learner
+            refuse_repeated_names(content)
+        except ValueError:
+            continue
+        with contextlib.suppress(ModelError, xgboost.core.XGBoostError):
+            booster = library.wrapped(library.load(content, Path("model")))
+            booster.scores(np.zeros((3, learner.feature_count), np.float32))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_the_reader_lets_through_does_not_end_xgboosts_process(seed: int) -> None:
+    """A wrong parent or a missing array of leaves was a segmentation fault inside XGBoost 3.2."""
+    code = f"from tests.algorithms.xgboost.test_model_file import show_to_xgboost as show; show({seed}, 3000)"
+    root = Path(__file__).parents[3]
+    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=root, capture_output=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-500:]
 
 
 @given(st.binary(max_size=200))

@@ -50,15 +50,16 @@ def check_vectors(sections: Iterable[Section], targets: int) -> bool:
         several = True
         if size != targets:
             raise ValueError(f"{section.path} has leaves of {size} values for a model of {targets} targets")
-        if "leaf_weights" in section:
-            _check_leaves(section, size)
+        _check_leaves(section, size)
     return several
 
 
 def _check_leaves(section: Section, size: int) -> None:
-    """Since XGBoost 3.2 a leaf's right child is its place among the leaves' values."""
+    """Since XGBoost 3.2 a leaf's right child is its place among the leaves' values; before, it was -1."""
     leaf = section.numbers("left_children", "whole") == -1
     places = section.numbers("right_children", "whole")
+    if "leaf_weights" not in section and len(places) == len(leaf) and (places[leaf] == -1).all():
+        return
     count = int(leaf.sum())
     if len(places) != len(leaf) or ((places[leaf] < 0) | (places[leaf] >= count)).any():
         raise ValueError(f"{section.path}.right_children names leaves that are not from 0 to {count - 1}")

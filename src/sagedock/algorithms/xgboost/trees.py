@@ -14,8 +14,10 @@ from sagedock.algorithms.xgboost.document import Section
 DEEPEST = 10_000
 """Levels of a tree. XGBoost itself goes no deeper than the rows it is trained on allow, and tens of levels is much."""
 
-_WHOLE = ("left_children", "right_children", "split_indices", "default_left")
-_UNUSED = ("parents", "base_weights", "sum_hessian", "loss_changes")
+_WHOLE = ("left_children", "right_children", "parents", "split_indices", "default_left")
+_UNUSED = ("base_weights", "sum_hessian", "loss_changes")
+
+_NO_PARENT = (-1, 2**31 - 1)
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,14 @@ def _check(
     left, right, feature = whole["left_children"], whole["right_children"], whole["split_indices"]
     seen = np.zeros(len(left), dtype=bool)
     level, tree, depth, reached = first[:-1], np.arange(len(first) - 1), 0, 0
+    parents = np.where(np.isin(whole["parents"][level], _NO_PARENT), -1, whole["parents"][level])
+    came = np.full(len(level), -1)
     while len(level):
         refuse = _Refusal(level, tree, first)
         refuse.where(seen[level], "is reached twice")
+        refuse.where(
+            (whole["parents"][level] if depth else parents) != came, "is reached from another node than its parent"
+        )
         seen[level] = True
         reached += len(level)
         leaf = left[level] == -1
@@ -127,6 +134,7 @@ def _check(
         refuse.where(~leaf & ((left[level] < 1) | (left[level] >= size - 1)), "has a child outside the tree")
         refuse.where(~leaf & (right[level] != left[level] + 1), "has a right child that is not next to its left one")
         children = (first[tree] + left[level])[~leaf].astype(np.int64)
+        came = np.tile((level - first[tree])[~leaf], 2)
         level, tree, depth = np.concatenate([children, children + 1]), np.tile(tree[~leaf], 2), depth + 1
         if depth > DEEPEST:
             raise ValueError(f"tree {tree[0]} is deeper than {DEEPEST} levels")
