@@ -17,12 +17,7 @@ class Progress:
 
     @classmethod
     def by(cls, environment: Mapping[str, str]) -> Progress:
-        """By SAGEDOCK_PROGRESS: auto (default) shows it in a terminal only; always; never.
-
-        The images say never, because a container may have a terminal whose output is a log all the same.
-        """
-        wish = environment.get("SAGEDOCK_PROGRESS", "auto").lower()
-        return cls(wish == "always" or (wish != "never" and sys.stderr.isatty()))
+        return cls(wanted(environment))
 
     def update(self, done: int, total: int) -> None:
         """Show `done` of `total` rounds; the bar goes with the last."""
@@ -49,3 +44,12 @@ class Progress:
         sys.stdout.flush()
         if self._bar is not None:
             self._bar.refresh()
+
+
+def wanted(environment: Mapping[str, str]) -> bool:
+    """By SAGEDOCK_PROGRESS: auto (default) shows a bar in a terminal only; always; never.
+
+    The images say never, because a container may have a terminal whose output is a log all the same.
+    """
+    wish = environment.get("SAGEDOCK_PROGRESS", "auto").lower()
+    return wish == "always" or (wish != "never" and sys.stderr.isatty())

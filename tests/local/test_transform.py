@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.local.jobs import body, command, transform, variables
-from tests.serving.models import COLUMNS, csv, records, write_model
+from tests.serving.models import csv, records, write_model
 from tests.serving.process import Server, wait_until
 
 
@@ -124,7 +124,6 @@ def test_a_bad_record_is_named_or_left_out(tmp_path: Path, model: Path, source: 
     assert [file.name for file in output.iterdir()] == ["good.csv.out"]
     ran = transform(tmp_path, body(source, output), model, "--rejects")
     assert ran.returncode == 0, ran.stderr
-    assert "81 records" not in ran.stderr
     assert "80 records, 1 rejected" in ran.stderr
     assert (output / "bad.csv.out").read_bytes() == (output / "good.csv.out").read_bytes()
     (entry,) = [json.loads(line) for line in (output / "bad.csv.rejects.jsonl").read_text().splitlines()]
@@ -286,7 +285,3 @@ def test_the_bar_shows_rows_per_second_and_the_time_left(
     assert re.search(r"transforming: 100%\|.*rows/s \[\d\d:\d\d<\d\d:\d\d\]", ran.stderr)
     silent = transform(tmp_path, body(source, output), model)
     assert "transforming" not in silent.stderr
-
-
-def test_width_is_the_models(model: Path) -> None:
-    assert COLUMNS == 5

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +106,6 @@ def test_without_boto3(tmp_path: Path, model: Path) -> None:
     content = csv(records(2))
     (tmp_path / "a.csv").write_bytes(content)
     path = str(tmp_path / "blocked")
-    assert sys.version_info >= (3, 11)
     ran = transform(tmp_path, body("s3://data/in", tmp_path / "out"), model, PYTHONPATH=path)
     assert "s3:// addresses need the package boto3: pip install 'sagedock[sagemaker]'" in ran.stderr
     ran = transform(tmp_path, body(tmp_path / "a.csv", tmp_path / "out"), model, PYTHONPATH=path)

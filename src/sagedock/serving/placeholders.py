@@ -51,7 +51,7 @@ def _answers(invoke: Invoke, lines: Sequence[bytes], error: UserError, first: in
     if len(lines) == 1:
         return [UserError(str(error), field=error.field, row=first)]
     found: list[Answer | UserError] = []
-    for begin, end in _cuts(len(lines), error.row):
+    for begin, end in cuts(len(lines), error.row):
         part = lines[begin:end]
         try:
             found.append(invoke(b"\n".join(part) + b"\n"))
@@ -60,11 +60,14 @@ def _answers(invoke: Invoke, lines: Sequence[bytes], error: UserError, first: in
     return found
 
 
-def _cuts(count: int, row: int | None) -> list[tuple[int, int]]:
-    """Two halves; where the row at fault is known, that row alone, and two halves of what follows."""
+def cuts(count: int, row: int | None) -> list[tuple[int, int]]:
+    """Where to cut `count` records that were refused together, the first at fault being `row` if that is known.
+
+    It gives two halves; with a row, the records before it, that row alone, and two halves of what follows.
+    """
     at = row if row is not None and 1 <= row <= count else None
-    cuts = [0, count // 2, count] if at is None else [0, at - 1, at, (at + count + 1) // 2, count]
-    return [(begin, end) for begin, end in pairwise(cuts) if begin < end]
+    ends = [0, count // 2, count] if at is None else [0, at - 1, at, (at + count + 1) // 2, count]
+    return [(begin, end) for begin, end in pairwise(ends) if begin < end]
 
 
 def _placeholder(error: UserError, essence: str) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 
 from tqdm import tqdm
+
+from sagedock.progress import wanted
 
 _FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
 
@@ -23,9 +24,7 @@ class Progress:
 
     @classmethod
     def by(cls, environment: Mapping[str, str], total: int) -> Progress:
-        """By SAGEDOCK_PROGRESS: auto (default) shows it in a terminal only; always; never."""
-        wish = environment.get("SAGEDOCK_PROGRESS", "auto").lower()
-        return cls(total, shown=wish == "always" or (wish != "never" and sys.stderr.isatty()))
+        return cls(total, shown=wanted(environment))
 
     def advance(self, size: int, records: int, rejected: int = 0) -> None:
         """`size` more bytes are read, `records` answered and `rejected` left out."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 from sagedock.local.transform.batching import Batch, MiniBatch, Refused
 from sagedock.local.transform.client import Reply
 from sagedock.local.transform.pipeline import Pipeline
+from sagedock.serving.placeholders import cuts
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,5 @@ def _score(containers: Pipeline, batch: Batch, *, divide: bool, patient: bool) -
     elif batch.count == 1:
         yield Refused(batch.first, reply.code, reply.message, batch.records[0])
     else:
-        for part in _parts(batch, reply.row):
-            yield from _score(containers, part, divide=divide, patient=False)
-
-
-def _parts(batch: MiniBatch, row: int | None) -> Iterator[MiniBatch]:
-    """Two halves; where the container named the first row at fault, that row alone, and two halves of what follows."""
-    count = len(batch.records)
-    at = row if row is not None and row <= count else None
-    cuts = [0, count // 2, count] if at is None else [0, at - 1, at, (at + count + 1) // 2, count]
-    for begin, end in pairwise(cuts):
-        if begin < end:
-            yield batch.part(begin, end)
+        for begin, end in cuts(batch.count, reply.row):
+            yield from _score(containers, batch.part(begin, end), divide=divide, patient=False)
