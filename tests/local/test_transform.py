@@ -141,7 +141,7 @@ def test_paths_on_the_command_line(tmp_path: Path, model: Path, source: Path, ou
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [("[]", "the request body of CreateTransformJob"), ("{", "is no JSON"), ('{"Model": 1}', "cannot honour Model")],
+    [("[]", "must hold a JSON object"), ("{", "is no JSON"), ('{"Model": 1}', "cannot honour Model")],
 )
 def test_a_document_that_cannot_be_used(tmp_path: Path, model: Path, content: str, reason: str) -> None:
     file = tmp_path / "job.json"

@@ -16,6 +16,8 @@ from sagedock.local.transform.scoring import Scored, score
 from sagedock.local.transform.work import Work
 
 Results = list[Scored | Refused]
+MOST_WAITING = 1000
+"""Results and ends of objects that wait for a request before them."""
 
 
 class Flow:
@@ -31,6 +33,7 @@ class Flow:
         self._executor = ThreadPoolExecutor(concurrent, thread_name_prefix="transform")
         self._limit = concurrent + 1  # the next one is read while those are answered
         self._waiting: deque[tuple[Work, Future[Results] | Results | None]] = deque()
+        self._asked = 0
         self._positions: dict[Work, int] = {}
         self._begun: set[Work] = set()
 
@@ -63,7 +66,8 @@ class Flow:
 
     def _push(self, work: Work, results: Future[Results] | Results | None) -> None:
         self._waiting.append((work, results))
-        while len(self._waiting) > self._limit:
+        self._asked += isinstance(results, Future)
+        while self._asked > self._limit or len(self._waiting) > MOST_WAITING:
             self._take()
 
     def _take(self) -> None:
@@ -76,6 +80,7 @@ class Flow:
             for result in self._results(work, results):
                 self._account(work, result)
                 work.take(result)
+        self._asked -= isinstance(results, Future)
         self._waiting.popleft()
 
     def _results(self, work: Work, results: Future[Results] | Results) -> Results:
