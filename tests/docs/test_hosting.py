@@ -15,8 +15,8 @@ from tests.docs import readme
 from tests.docs.citations import ROOT
 
 TEXT = (ROOT / "docs" / "hosting.md").read_text(encoding="utf-8")
-ELSEWHERE = {"SAGEMAKER_PROGRAM", "TRAINING_JOB_NAME", "SAGEDOCK_PROGRESS"}
-"""Variables of training, which README.md explains."""
+TRAINING = {"SAGEMAKER_PROGRAM", "TRAINING_JOB_NAME", "SAGEDOCK_PROGRESS"}
+"""Variables of jobs, which README.md explains."""
 GIVEN = {"SAGEMAKER_BATCH_STRATEGY", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", "SAGEMAKER_SAFE_PORT_RANGE"}
 """What `sagedock transform` tells a container, as SageMaker does; no container of ours reads it."""
 
@@ -29,7 +29,7 @@ def test_every_variable_is_there_and_no_other() -> None:
     """Issue 3 item 8."""
     names = re.findall(r"^\| `([A-Z_]+)` \|", section("Environment variables"), re.MULTILINE)
     assert len(names) == len(set(names))
-    assert set(names) == readme.variables() - ELSEWHERE - GIVEN
+    assert set(names) == readme.variables() - TRAINING - GIVEN
 
 
 def test_every_variable_that_the_text_names_is_in_the_code() -> None:
