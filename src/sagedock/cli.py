@@ -48,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SagedockError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 def _choose_core(environment: Mapping[str, str]) -> None:
