@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.serving.process import wait_until
+
 CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -45,6 +47,7 @@ def memory_group(limit_bytes: int) -> Iterator[MemoryGroup]:
     try:
         yield group
     finally:
+        wait_until(lambda: not (group.path / "cgroup.procs").read_text(), "processes of the group live on")
         group.path.rmdir()
 
 

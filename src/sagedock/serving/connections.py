@@ -27,8 +27,8 @@ MOST = 1024
 class Connections:
     """`memory` is how many bytes of request bodies may be held at once, over all connections.
 
-    Above it only the body that began first is read on; the others wait in their clients. So a worker takes any number
-    of large uploads and always finishes one.
+    Above it bodies wait in their clients until one that is whole has been answered; where none is whole, the one that
+    began first is read on. So a worker takes any number of large uploads and always finishes one.
     """
 
     def __init__(self, slot: Slot, memory: int) -> None:
@@ -41,7 +41,7 @@ class Connections:
         """The field Date of every answer."""
         self.open: set[Connection] = set()
         self._idle: dict[Connection, None] = {}
-        self._growing: dict[Connection, None] = {}
+        self._growing: dict[Connection, int] = {}
         self._held = 0
         self.tick(asyncio.get_running_loop().time())
 
@@ -90,18 +90,18 @@ class Connections:
     def hold(self, connection: Connection, size: int) -> None:
         """`size` bytes more of a body have come; the connection is told to wait where they are too many."""
         self._held += size
-        self._growing.setdefault(connection)
-        if self._held > self.memory and connection is not next(iter(self._growing)):
+        self._growing[connection] = self._growing.get(connection, 0) + size
+        if not self._may_grow(connection):
             connection.wait()
 
     def read_on(self, connection: Connection) -> None:
         """`connection` reads again, unless its body has to wait for others."""
-        if self._held <= self.memory or connection not in self._growing or connection is next(iter(self._growing)):
+        if connection not in self._growing or self._may_grow(connection):
             connection.go_on()
 
     def grown(self, connection: Connection) -> None:
         """The body of `connection` is whole, or given up: the next one may go on."""
-        if self._growing.pop(connection, connection) is None:
+        if self._growing.pop(connection, None) is not None:
             self._go_on()
 
     def release(self, size: int) -> None:
@@ -110,7 +110,14 @@ class Connections:
         if size and self._growing:
             self._go_on()
 
+    def _may_grow(self, connection: Connection) -> bool:
+        """Below the budget everybody may; above it the eldest, once no whole body waits to be answered."""
+        if self._held <= self.memory:
+            return True
+        whole = self._held - sum(self._growing.values())
+        return whole <= 0 and connection is next(iter(self._growing))
+
     def _go_on(self) -> None:
-        growing = list(self._growing)
-        for connection in growing if self._held <= self.memory else growing[:1]:
-            connection.go_on()
+        for connection in list(self._growing):
+            if self._may_grow(connection):
+                connection.go_on()
