@@ -3,7 +3,7 @@
     python -m benchmarks.abuse --rounds 3 --seconds 5
 
 One server (`sagedock serve`, two workers, the model of serving.py). Normal clients send one CSV row in a request, in an
-open loop at a fixed rate (`--rate`, by default half of what a closed loop gets), so that a latency begins when the
+open loop at a fixed rate (`--rate`, by default a tenth of what a closed loop gets), so that a latency begins when the
 request was due. Each round measures without slow clients, then with them, half of which send a request's head and
 half a body byte by byte; medians are printed. A server that passes answers both alike (below twice the quiet p99).
 The slow clients are a process of their own.
@@ -83,7 +83,7 @@ def measure(running: Running, body: str, options: argparse.Namespace) -> None:
     quiet, abused = [], []
     with LoadClient() as client:
         full = client.measure(Load(running.port, [exchange], 16, 2.0))
-        load = Load(running.port, [exchange], 64, options.seconds, options.rate or full.rate / 2)
+        load = Load(running.port, [exchange], 64, options.seconds, options.rate or full.rate / 10)
         for _ in range(options.rounds):
             quiet.append(client.measure(load))
             with slow_clients(running.port, options.slow):

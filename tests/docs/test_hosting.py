@@ -10,7 +10,7 @@ import pytest
 
 from sagedock.contracts import model_directory
 from sagedock.contracts.hosting import BODY_MEMORY_MEBIBYTES, DEFAULT_PAYLOAD_MEBIBYTES, LARGEST_PAYLOAD_MEBIBYTES
-from sagedock.serving import application, connections, management, paging, protocol, server
+from sagedock.serving import application, connections, invocations, management, paging, protocol, server
 from tests.docs import readme
 from tests.docs.citations import ROOT
 
@@ -49,6 +49,10 @@ def sent() -> set[int]:
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "HTTPStatus":
                 found.add(HTTPStatus[node.attr])
     return {int(status) for status in found}
+
+
+def test_the_length_of_a_streamed_answer_is_that_of_the_code() -> None:
+    assert f"more than {invocations.ROWS_AT_ONCE:,} lines goes out in pieces" in " ".join(TEXT.split())
 
 
 @pytest.mark.parametrize(
