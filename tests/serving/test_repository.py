@@ -25,8 +25,9 @@ from sagedock.errors import (
     UserError,
 )
 from sagedock.serving import loading, registry
+from sagedock.serving.answer import Answer
 from sagedock.serving.loading import Loaded
-from sagedock.serving.multi_model import MultiModelEndpoint, Pieces
+from sagedock.serving.multi_model import MultiModelEndpoint, Pieces, Use
 from sagedock.serving.registry import Record, Registry
 from sagedock.serving.repository import MOST_TRIES, SMALLEST_MODEL, Repository
 from tests.serving.models import ARTEFACT, csv, records, write_constant
@@ -488,15 +489,33 @@ def test_paths_of_invocations(repository: Repository, root: Path) -> None:
     ]
     assert not any(endpoint.serves(path) for path in others)
     repository.load("ein Modell", str(directory(root, 7)))
-    answer = endpoint.invoke("/models/ein%20Modell/invoke", BODY, "text/csv", "text/csv")
-    assert (answer.status, answer.body) == (200, b"7.0\n")
+    answers: list[Answer] = []
+
+    def action(use: Use) -> None:
+        with use:
+            answers.append(use.invoke(BODY, "text/csv", "text/csv"))
+
+    endpoint.when_ready("/models/ein%20Modell/invoke", action)
+    assert [(answer.status, answer.body) for answer in answers] == [(200, b"7.0\n")]
     for path in ("/models/absent/invoke", "/models/..%2f..%2fetc/invoke", "/models/%ff/invoke"):
-        assert not endpoint.in_line(path)
-        called = threading.Event()
-        endpoint.when_ready(path, called.set)
-        assert called.is_set()
+        assert endpoint.at_once(path) is None
         with pytest.raises(NotLoaded):
-            endpoint.invoke(path, BODY, "text/csv", "text/csv")
+            endpoint.when_ready(path, action)
+
+
+def test_an_invocation_that_came_before_the_unloading_is_answered(repository: Repository) -> None:
+    """contract F19: also one that still waits for a thread."""
+    load(repository, 1)
+    waiting: queue.Queue[Use] = queue.Queue()
+    MultiModelEndpoint(repository).when_ready(f"/models/{named(1)}/invoke", waiting.put)
+    with ThreadPoolExecutor(1) as pool:
+        unloading = pool.submit(repository.unload, named(1))
+        while named(1) in listed(repository):
+            assert not unloading.done()
+        with waiting.get_nowait() as use:
+            assert use.invoke(BODY, "text/csv", "text/csv").body == b"1.0\n"
+            assert not unloading.done()
+        unloading.result(PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("end", ["exhausted", "closed early", "closed before it began", "failed"])
@@ -532,8 +551,9 @@ def test_nobody_waits_in_a_thread_for_a_model_that_comes_back(
     load(repository, 1, 2)
     answers: queue.Queue[bytes] = queue.Queue()
 
-    def action() -> None:
-        answers.put(endpoint.invoke(f"/models/{named(1)}/invoke", BODY, "text/csv", "text/csv").body)
+    def action(use: Use) -> None:
+        with use:
+            answers.put(use.invoke(BODY, "text/csv", "text/csv").body)
 
     with reader.holding(directory(root, 1)):
         for _ in range(3):

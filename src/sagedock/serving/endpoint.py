@@ -25,7 +25,7 @@ class Endpoint:
         """`speaks` is False for a worker whose siblings tell the log of the same failure."""
         self._load = load
         self._lock = threading.Lock()
-        self._waiting: list[Callable[[], object]] | None = []
+        self._waiting: list[Callable[[Endpoint], object]] | None = []
         self._loaded: Loaded | None = None
         self._in_line = False
         self._failure: ModelError | None = None
@@ -43,18 +43,26 @@ class Endpoint:
     def serves(self, path: str) -> bool:
         return path == PATH
 
-    def in_line(self, _path: str) -> bool:
-        return self._in_line
+    def at_once(self, _path: str) -> Endpoint | None:
+        """The model where it is there and answers in microseconds."""
+        return self if self._in_line else None
 
-    def when_ready(self, _path: str, action: Callable[[], object]) -> None:
+    def when_ready(self, _path: str, action: Callable[[Endpoint], object]) -> None:
         """Run `action` once loading has ended, well or not: now, or in the thread that loads."""
         with self._lock:
             if self._waiting is not None:
                 self._waiting.append(action)
                 return
-        action()
+        action(self)
 
-    def invoke(self, _path: str, body: bytes, content_type: str | None, accept: str | None) -> Answer:
+    def __enter__(self) -> Endpoint:
+        """The one model is held as long as the process lives."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is let go."""
+
+    def invoke(self, body: bytes, content_type: str | None, accept: str | None) -> Answer:
         """Answer one request, after loading has ended; raises SagedockError."""
         if self._loaded is None:
             raise self._failure or ModelError("the model did not load; the log says why")
@@ -74,4 +82,4 @@ class Endpoint:
             with self._lock:
                 waiting, self._waiting = self._waiting, None
             for action in waiting or ():
-                action()
+                action(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import unquote
 
 from sagedock.errors import NotLoaded
@@ -28,35 +29,59 @@ class MultiModelEndpoint:
         """Whether a POST to `path` is an invocation."""
         return path.endswith(END) and path.startswith(BEGIN) and path.count("/") == 3
 
-    def in_line(self, path: str) -> bool:
-        """Whether the model of `path` is in memory and answers in microseconds."""
-        loaded = self._repository.at_hand(_name(path))
-        return loaded is not None and loaded.model.in_line
+    def at_once(self, path: str) -> Use | None:
+        """The model of `path` where it is in memory and answers in microseconds."""
+        name = _name(path)
+        loaded = self._repository.at_hand(name)
+        if loaded is None or not loaded.model.in_line:
+            return None
+        use = self.use(name)
+        if use.there:
+            return use
+        with use:
+            return None
 
-    def when_ready(self, path: str, action: Callable[[], object]) -> None:
-        """Run `action` once the model of `path` is in memory, or cannot come: now, or in the thread that brings it."""
+    def use(self, name: str) -> Use:
+        """The model held for one invocation, or what is told where there is none."""
         try:
-            lease = self._repository.using(_name(path))
-        except NotLoaded:
-            action()
-            return
+            return Use(self._repository.using(name))
+        except NotLoaded as error:
+            return Use(None, error)
 
-        def go_on(_: object = None) -> None:
-            action()
-            lease.release()
-
-        if lease.loaded is None and lease.arrival is not None:
-            lease.arrival.add_done_callback(go_on)
+    def when_ready(self, path: str, action: Callable[[Use], object]) -> None:
+        """Run `action` once the model of `path` is in memory, or cannot come: now, or in the thread that brings it."""
+        use = self.use(_name(path))
+        if use.arrival is None:
+            action(use)
         else:
-            go_on()
+            use.arrival.add_done_callback(lambda _: action(use))
 
-    def invoke(self, path: str, body: bytes, content_type: str | None, accept: str | None) -> Answer:
-        """Answer one request; raises SagedockError, NotLoaded among others. Pieces of an answer keep the model."""
-        with (lease := self._repository.using(_name(path))) as loaded:
-            answer = loaded.invoke(body, content_type, accept)
-            if answer.pieces is None:
-                return answer
-            return replace(answer, pieces=Pieces(answer.pieces, lease.again()))
+
+class Use:
+    """A model held from the arrival of an invocation to its end: who unloads it waits for the answer."""
+
+    __slots__ = ("_lease", "_refusal", "arrival", "there")
+
+    def __init__(self, lease: Lease | None, refusal: NotLoaded | None = None) -> None:
+        self._lease = lease
+        self._refusal = refusal
+        self.there = lease is not None and lease.loaded is not None
+        self.arrival = lease.arrival if lease is not None and not self.there else None
+
+    def __enter__(self) -> Use:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lease is not None:
+            self._lease.release()
+
+    def invoke(self, body: bytes, content_type: str | None, accept: str | None) -> Answer:
+        """Answer the invocation; raises SagedockError, NotLoaded among others. Pieces of an answer keep the model."""
+        lease = self._lease
+        if lease is None:
+            raise self._refusal or NotLoaded("no such model is loaded")
+        answer = lease.__enter__().invoke(body, content_type, accept)
+        return answer if answer.pieces is None else replace(answer, pieces=Pieces(answer.pieces, lease.again()))
 
 
 class Pieces:
@@ -81,6 +106,7 @@ class Pieces:
         self._lease.release()
 
 
+@lru_cache(maxsize=4096)
 def _name(path: str) -> str:
     name = path[len(BEGIN) : -len(END)]
     return unquote(name) if "%" in name else name

@@ -13,7 +13,7 @@ from typing import cast
 import httptools
 
 from sagedock.serving import errors
-from sagedock.serving.answer import CONTINUE, LAST_CHUNK, Answer, Answers, chunk
+from sagedock.serving.answer import CLOSE, CONTINUE, KEEP_ALIVE, LAST_CHUNK, Answer, Answers, chunk
 from sagedock.serving.connections import LINGER_SECONDS, SILENCE_SECONDS, Connections
 from sagedock.serving.request import CUSTOM_ATTRIBUTES, Request, too_large
 
@@ -29,9 +29,6 @@ PATIENCE_SECONDS = 20.0
 """How long a client may go on sending what is refused already, so that it can hear why."""
 SMALL = 64 * 1024
 """Bodies up to this size are not counted against the memory for bodies."""
-
-_CLOSE = b"Connection: close\r\n"
-_KEEP_ALIVE = b"Connection: keep-alive\r\n"
 
 _log = logging.getLogger(__name__)
 
@@ -271,7 +268,7 @@ class Connection(asyncio.Protocol):
     def _rest(self) -> None:
         if self._refusal is not None:
             self._last = True
-            self._write(self._refusal, _CLOSE)
+            self._write(self._refusal, CLOSE)
             self._refusal = None
             self._close()
         elif self._last:
@@ -286,6 +283,7 @@ class Connection(asyncio.Protocol):
     def _deliver(self, answer: Answer) -> None:
         """An answer that took its time, on the loop."""
         if self._transport.is_closing():
+            self._service.end(answer)
             self._finish()
             return
         self._send(answer)
@@ -311,8 +309,8 @@ class Connection(asyncio.Protocol):
         if attributes is not None and len(attributes) <= LONGEST_ECHO:
             fields = b"X-Amzn-SageMaker-Custom-Attributes: %b\r\n" % attributes
         if not request.keeps_alive:
-            return fields + _CLOSE
-        return fields + _KEEP_ALIVE if request.version == "1.0" else fields
+            return fields + CLOSE
+        return fields + KEEP_ALIVE if request.version == "1.0" else fields
 
     def _write(self, answer: Answer, fields: bytes, *, only_head: bool = False) -> None:
         head = answer.head(self._connections.date + fields)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from sagedock.errors import PayloadTooLarge, UnsupportedMediaType, UserError
 
 MEBIBYTE = 1024 * 1024
+LONGEST_KEPT = 256
+"""Longer targets are taken apart each time, so that they fill no memory."""
 
 CONTENT_TYPE = b"content-type"
 CONTENT_ENCODING = b"content-encoding"
@@ -35,9 +38,7 @@ class Request:
     @property
     def path(self) -> str:
         """The path of `target`, percent-coded as sent, without query and without a slash at its end."""
-        text = self.target.decode("latin-1")
-        path = text.partition("?")[0] if text.startswith("/") else urlsplit(text).path
-        return path.rstrip("/") or "/"
+        return _path(self.target) if len(self.target) <= LONGEST_KEPT else _path.__wrapped__(self.target)
 
     def text(self, name: bytes) -> str | None:
         """The value of a header, or None."""
@@ -62,6 +63,13 @@ class Request:
                 field="Content-Encoding",
             )
         return _unzipped(self.body, limit)
+
+
+@lru_cache(maxsize=4096)
+def _path(target: bytes) -> str:
+    text = target.decode("latin-1")
+    path = text.partition("?")[0] if text.startswith("/") else urlsplit(text).path
+    return path.rstrip("/") or "/"
 
 
 def _unzipped(body: bytes, limit: int) -> bytes:

@@ -46,6 +46,17 @@ Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
 
+class Use(Protocol):
+    """A model held for one invocation; as a context manager it is let go at the end."""
+
+    def __enter__(self) -> Use: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def invoke(self, body: bytes, content_type: str | None, accept: str | None) -> Answer:
+        """Answer the invocation; raises SagedockError, also where there is no model."""
+
+
 class Models(Protocol):
     """Where invocations go: the one model (`sagedock.serving.endpoint`), or several."""
 
@@ -53,17 +64,14 @@ class Models(Protocol):
     def ready(self) -> bool:
         """What /ping says."""
 
-    def in_line(self, path: str) -> bool:
-        """Whether an invocation of `path` is answered in microseconds, without waiting for anything."""
-
     def serves(self, path: str) -> bool:
         """Whether a POST to `path` is an invocation."""
 
-    def when_ready(self, path: str, action: Callable[[], object]) -> None:
-        """Run `action` once the model of `path` has loaded, or could not be; from any thread, perhaps at once."""
+    def at_once(self, path: str) -> Use | None:
+        """The model of `path` where it answers in microseconds, without waiting for anything."""
 
-    def invoke(self, path: str, body: bytes, content_type: str | None, accept: str | None) -> Answer:
-        """Answer one invocation; raises SagedockError."""
+    def when_ready(self, path: str, action: Callable[[Use], object]) -> None:
+        """Run `action` once the model of `path` has loaded, or could not be; from any thread, perhaps at once."""
 
 
 class Service:
@@ -118,18 +126,16 @@ class Service:
     def _invocation(self, path: str, request: Request, deliver: Deliver) -> Answer | None:
         arrived = time.perf_counter()
         self._slot.begun(len(request.body))
-        if (
-            len(request.body) <= IN_LINE_BYTES
-            and request.headers.get(CONTENT_TYPE, b"").startswith(IN_LINE_TYPES)
-            and self._models.in_line(path)
-        ):
-            return self._counted(guarded(self._invoke, partial(_explained, request), path, request), request, arrived)
+        if len(request.body) <= IN_LINE_BYTES and request.headers.get(CONTENT_TYPE, b"").startswith(IN_LINE_TYPES):
+            use = self._models.at_once(path)
+            if use is not None:
+                return self._counted(self._invoked(use, request), request, arrived)
 
-        def work() -> None:
-            answer = guarded(self._invoke, partial(_explained, request), path, request)
+        def work(use: Use) -> None:
+            answer = self._invoked(use, request)
             self._loop.call_soon_threadsafe(lambda: deliver(self._counted(answer, request, arrived)))
 
-        self._models.when_ready(path, lambda: self._inference.submit(work))
+        self._models.when_ready(path, lambda use: self._inference.submit(work, use))
         return None
 
     def _counted(self, answer: Answer, request: Request, arrived: float) -> Answer:
@@ -177,9 +183,13 @@ class Service:
         management.submit(method, work)
         return None
 
-    def _invoke(self, path: str, request: Request) -> Answer:
-        body = request.content(self._settings.max_payload_bytes)
-        return self._models.invoke(path, body, request.text(CONTENT_TYPE), request.text(ACCEPT))
+    def _invoked(self, use: Use, request: Request) -> Answer:
+        return guarded(self._invoke, partial(_explained, request), use, request)
+
+    def _invoke(self, use: Use, request: Request) -> Answer:
+        with use:
+            body = request.content(self._settings.max_payload_bytes)
+            return use.invoke(body, request.text(CONTENT_TYPE), request.text(ACCEPT))
 
 
 def guarded(work: Callable[..., Result], failed: Callable[[Exception], Result], *arguments: object) -> Result:
