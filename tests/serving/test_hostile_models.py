@@ -34,6 +34,8 @@ SERVED = (
     "Keras",
     "empty model file",
     "truncated UBJSON",
+    "deep JSON",
+    "deep UBJSON",
     "holes",
     "enormous",
     "changed file",
@@ -257,6 +259,7 @@ def test_a_model_trained_elsewhere_is_served(form: str, tmp_path: Path) -> None:
         model = tmp_path / place
         model.mkdir(parents=True)
         (model / ARTEFACT).write_bytes(booster().save_raw(form))
+        (model / "README").write_text("made elsewhere, named shorter than the model")
         (model / "code").mkdir()
         (model / "code" / "canary.pkl").write_bytes(b"\x80\x04.")
         assert load(tmp_path / place.split("/")[0], None, HostingSettings()).model.feature_count == 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagedock import core
-from sagedock.algorithms.xgboost import model_file
+from sagedock.algorithms.xgboost import ALGORITHM, model_file
 from sagedock.algorithms.xgboost.document import refuse_repeated_names
 from sagedock.algorithms.xgboost.forest import compiled
 from sagedock.algorithms.xgboost.model_file import Learner
@@ -137,7 +138,7 @@ class XGBoostModel:
 
 
 def load(directory: Path, manifest: Manifest | None, options: InferenceOptions) -> XGBoostModel:
-    """The model in `directory`: the manifest's files or, without one, every visible file at the top.
+    """The model in `directory`: the manifest's files or, without one, those at the top named like a model, else all.
 
     Of several files the first answers alone, unless `options.ensemble` asks for all. Raises ModelError for a directory
     without models, a pickled model unless `options.allow_pickle`, and whatever XGBoost cannot read.
@@ -145,7 +146,6 @@ def load(directory: Path, manifest: Manifest | None, options: InferenceOptions) 
     names = artefact_names(directory, manifest)
     loaded = [_load(directory / name, options) for name in (names if options.ensemble else names[:1])]
     learner = _one_kind(directory, names, [learner for _, learner in loaded])
-    decision = (manifest.model.get("decision") if manifest else None) or {}
     facts = dict(manifest.model) if manifest else {}
     model = XGBoostModel(
         [booster for booster, _ in loaded],
@@ -153,7 +153,7 @@ def load(directory: Path, manifest: Manifest | None, options: InferenceOptions) 
         learner.class_count,
         learner.feature_count,
         output=options.output,
-        cut_off=decision.get("cut_off"),
+        cut_off=_cut_off(directory, manifest),
         facts=facts,
     )
     absent = unavailable(options.output, model.objective, model.cut_off)
@@ -183,6 +183,18 @@ def _one_kind(directory: Path, names: Sequence[str], learners: Sequence[Learner]
     return first
 
 
+def _cut_off(directory: Path, manifest: Manifest | None) -> float | None:
+    """The manifest's decision.cut_off; raises ModelError where it is no number."""
+    decision = (manifest.model.get("decision") if manifest else None) or {}
+    cut_off = decision.get("cut_off") if isinstance(decision, dict) else decision
+    if cut_off is None or (isinstance(cut_off, (int, float)) and not isinstance(cut_off, bool)):
+        return cut_off
+    raise ModelError(
+        f"{directory / MANIFEST_NAME} has the decision {cut_off!r}, not a cut_off that is a number: deploy the model's "
+        "archive again"
+    )
+
+
 def artefact_names(directory: Path, manifest: Manifest | None) -> list[str]:
     """Names of the model files, `xgboost-model-2` before `xgboost-model-10`; raises ModelError when there is none."""
     if manifest is not None:
@@ -195,9 +207,14 @@ def artefact_names(directory: Path, manifest: Manifest | None) -> list[str]:
             for entry in directory.iterdir()
             if entry.is_file() and not entry.name.startswith(".") and entry.name not in (MANIFEST_NAME, PLAN_NAME)
         ]
+        names = [name for name in names if _is_named_so(name)] or names
     if not names:
         raise ModelError(f"the model directory {directory} holds no XGBoost model file: deploy the model's archive")
     return sorted(names, key=lambda name: (len(name), name))
+
+
+def _is_named_so(name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in ALGORITHM.artefacts)
 
 
 def majority(votes: NDArray[np.float32]) -> NDArray[np.float32]:
