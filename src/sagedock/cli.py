@@ -134,7 +134,7 @@ def _add_plan(commands: Any) -> None:
         "--p99",
         type=float,
         metavar="MS",
-        help="what the 99th percentile may be, in ms (default: ten times a quiet server's median, at least 10)",
+        help="the p99 allowed, in ms (default: ten times a quiet server's median or twice its p99, at least 10)",
     )
     command.add_argument("--seconds", type=float, default=50.0, help="how long to measure, about (default: 50)")
     command.add_argument("--output", type=Path, help="where the plan goes (default: plan.json beside the model)")
