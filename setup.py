@@ -1,14 +1,18 @@
 """Building the compiled core, sagedock._core, from src/core. Without a C++ compiler the package installs without it."""
 
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import nanobind
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
 
-SOURCES = sorted(str(path) for path in Path("src/core").glob("*.cpp"))
+SOURCES = [str(path) for path in sorted(Path("src/core").glob("*.cpp"), key=lambda path: -path.stat().st_size)]
 INCLUDED = (
     Path("src/core"),
     Path(nanobind.include_dir()),
@@ -37,6 +41,14 @@ class BuildCore(build_ext):
         """Compile; a failure is told and passed on to setuptools, which goes on without an optional extension."""
         stale = Path("src") / self.get_ext_filename(ext.name)
         stale.unlink(missing_ok=True)
+        compile_some = self.compiler.compile
+
+        def compile_all(sources: list[str], **options: Any) -> list[str]:
+            """The objects of `sources`, compiled beside one another: some take long."""
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                return list(chain(*pool.map(lambda source: compile_some([source], **options), sources)))
+
+        self.compiler.compile = compile_all
         try:
             super().build_extension(ext)
         except (CCompilerError, BaseError) as error:

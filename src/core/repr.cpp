@@ -73,12 +73,17 @@ char* write_scientific(char* out, const Shortest& shortest) {
 
 }  // namespace
 
+// std::to_chars writes as repr does but for whole numbers, which lack their ".0", and for an exponent where it is shorter.
 char* write_repr(char* out, double value) {
     if (std::isnan(value)) return write_text(out, "nan");
     if (std::signbit(value)) *out++ = '-';
     value = std::fabs(value);
     if (std::isinf(value)) return write_text(out, "inf");
     if (value == 0) return write_text(out, "0.0");
+    if (value >= 1e-4 && value < 1e16) {
+        char* end = std::to_chars(out, out + longest_repr, value).ptr;
+        if (end - out < 5 || end[-4] != 'e') return value == std::trunc(value) ? write_text(end, ".0") : end;
+    }
     const Shortest shortest(value);
     const bool plain = shortest.power >= least_plain && shortest.power < most_plain;
     return plain ? write_plain(out, shortest) : write_scientific(out, shortest);

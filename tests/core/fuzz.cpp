@@ -4,6 +4,7 @@
 // so that a byte beyond is an error. What ends the program prints the input first. A kernel is one entry of `kernels`.
 #include <sanitizer/common_interface_defs.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -13,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +25,7 @@
 #include "number.hpp"
 #include "processor.hpp"
 #include "repr.hpp"
+#include "trees.hpp"
 
 namespace {
 
@@ -124,6 +127,48 @@ void fuzz_lines(std::string_view text) {
     require(sagedock::count_lines(text) == expected, "as many lines as line feeds");
 }
 
+// Trees that are none, mostly: each number is right or near it, as the bytes of `text` have it.
+void fuzz_forest(std::string_view text) {
+    namespace trees = sagedock::trees;
+    std::size_t at = 0;
+    const auto byte = [&] { return text.empty() ? 0 : static_cast<int>(static_cast<unsigned char>(text[at++ % text.size()])); };
+    const std::size_t tree_count = 1 + byte() % 3, columns = 1 + byte() % 4, outputs = 1 + byte() % 2;
+    const auto first = exactly<std::int64_t>(tree_count + 1);
+    first[0] = byte() % 64 == 63 ? 1 : 0;
+    for (std::size_t tree = 0; tree < tree_count; ++tree) first[tree + 1] = first[tree] + 1 + 2 * (byte() % 4) - (byte() % 64 == 63);
+    const auto nodes = static_cast<std::size_t>(std::max<std::int64_t>(first[tree_count], 0));
+    const auto left = exactly<std::int32_t>(nodes), right = exactly<std::int32_t>(nodes), feature = exactly<std::int32_t>(nodes);
+    const auto threshold = exactly<float>(nodes);
+    const auto default_left = exactly<std::uint8_t>(nodes);
+    const auto output = exactly<std::int32_t>(tree_count);
+    for (std::size_t tree = 0; tree < tree_count; ++tree) {
+        output[tree] = byte() % 64 == 63 ? byte() - 128 : byte() % static_cast<int>(outputs);
+        const std::int64_t begin = first[tree], count = first[tree + 1] - begin;
+        for (std::int64_t node = 0; node < count; ++node) {
+            const bool leaf = 2 * node + 2 >= count || byte() % 16 == 15, wrong = byte() % 64 == 63;
+            left[begin + node] = wrong ? byte() - 128 : leaf ? -1 : static_cast<std::int32_t>(2 * node + 1);
+            right[begin + node] = wrong ? byte() - 128 : leaf ? -1 : static_cast<std::int32_t>(2 * node + 2);
+            feature[begin + node] = byte() % 64 == 63 ? byte() - 128 : byte() % static_cast<int>(columns);
+            threshold[begin + node] = byte() == 255 ? NAN : static_cast<float>(byte() - 100) / 8;
+            default_left[begin + node] = static_cast<std::uint8_t>(byte());
+        }
+    }
+    try {
+        const trees::Forest forest({tree_count, first.get(), left.get(), right.get(), feature.get(), threshold.get(), default_left.get(), output.get()},
+                                   columns, std::vector<float>(outputs, 0.5F), trees::Link::logistic, byte() % 5 - 1);
+        const std::size_t rows = byte() % 40;
+        const auto x = exactly<float>(rows * columns), answers = exactly<float>(rows * forest.width());
+        for (std::size_t cell = 0; cell < rows * columns; ++cell) x[cell] = byte() % 8 == 7 ? NAN : static_cast<float>(byte() - 100) / 8;
+        forest.dense(x.get(), rows, answers.get());
+        const auto starts = exactly<std::int64_t>(rows + 1);
+        const auto keys = exactly<std::int32_t>(rows * columns);
+        for (std::size_t row = 0; row <= rows; ++row) starts[row] = static_cast<std::int64_t>(row * columns) - (byte() % 128 == 127);
+        for (std::size_t cell = 0; cell < rows * columns; ++cell) keys[cell] = byte() % 128 == 127 ? byte() - 128 : static_cast<std::int32_t>(cell % columns);
+        forest.sparse(starts.get(), keys.get(), x.get(), rows, rows * columns, answers.get());
+    } catch (const std::invalid_argument&) {
+    }
+}
+
 struct Kernel {
     std::function<void(std::string_view)> run;
     std::vector<std::string> examples;  // what is damaged
@@ -146,6 +191,7 @@ const std::map<std::string, Kernel> kernels = {
     {"csv", {fuzz_csv, tables}},         {"csv_block", {fuzz_csv_block, tables}}, {"libsvm", {fuzz_libsvm, records}},
     {"number", {fuzz_number, numbers}},  {"repr", {fuzz_repr, {"\x01\x02\x03\x04", "\xff\xff\x7f\x7f"}}},
     {"lines", {fuzz_lines, tables}},
+    {"forest", {fuzz_forest, {std::string(64, '\x01') + std::string(64, '\x02'), "\x01\x03\x02\x03 a tree and another", tables[0]}}},
 };
 
 constexpr std::string_view pieces[] = {",", "\n", "\r\n", "\r", ".", "-", "+", "e", "0", "9", "nan", ":", "qid:", " ", "\t",
