@@ -12,7 +12,7 @@ struct Lanes {
 };
 
 static inline __attribute__((always_inline)) Vector spread(float value) {
-    return value - Vector{};  // x - 0 keeps every bit of x, the sign of zero included
+    return value - Vector{};  // x - 0 is x in every bit, so that compilers leave the subtraction out
 }
 
 static inline __attribute__((always_inline)) Lanes all(float value) {
@@ -54,6 +54,14 @@ static void ask_groups(const Question* questions, const float* leaves, const Gro
     for (size_t i = 0; i < groups.count; ++i) {
         const Lanes answer = ask<Depth>(questions, leaves, groups.x + i * groups.x_stride);
         add(groups.sums + i * groups.sums_stride + 16 * output, answer);
+    }
+}
+
+// The first levels of deeper trees: the leaves are numbers of nodes, each the bits of a float, and go to `starts`.
+static void ask_heads(const Question* questions, const float* leaves, const Groups& groups, float* starts) {
+    for (size_t i = 0; i < groups.count; ++i) {
+        const Lanes found = ask<kHead>(questions, leaves, groups.x + i * groups.x_stride);
+        for (int part = 0; part < kRegisters; ++part) reinterpret_cast<Vector*>(starts + 16 * i)[part] = found.part[part];
     }
 }
 

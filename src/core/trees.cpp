@@ -10,6 +10,8 @@
 
 namespace sagedock::trees {
 
+constexpr int kHead = 6;  // levels that are asked of a tree which is then walked
+
 namespace baseline {
 #define LANES_BYTES 16
 #include "lanes.hpp"
@@ -69,6 +71,16 @@ void ask(InstructionSet instructions, int depth, const Question* questions, cons
 #endif
     (void)instructions;
     baseline::ask_perfect(depth, questions, leaves, groups, output);
+}
+
+void ask_heads(InstructionSet instructions, const Question* questions, const float* leaves, const Groups& groups,
+               float* starts) {
+#ifdef SAGEDOCK_X86
+    if (instructions == InstructionSet::avx512) return avx512::ask_heads(questions, leaves, groups, starts);
+    if (instructions == InstructionSet::avx2) return avx2::ask_heads(questions, leaves, groups, starts);
+#endif
+    (void)instructions;
+    baseline::ask_heads(questions, leaves, groups, starts);
 }
 
 // `Count` walks side by side, walk i reading x[Stride * slot + Step * i]: Step 0 for several trees of one row, 1 for one
@@ -178,7 +190,7 @@ class Forest::Builder {
         if (size < 1 || output < 0 || static_cast<size_t>(output) >= forest_.outputs()) {
             throw std::invalid_argument("tree");
         }
-        Tree tree{0, output, forest_.nodes_.size(), 0, 0};
+        Tree tree{0, 0, output, forest_.nodes_.size(), 0, 0};
         std::vector<Place> waiting{{0, tree.nodes, 0}};
         forest_.nodes_.emplace_back();
         int64_t seen = 1;
@@ -201,12 +213,13 @@ class Forest::Builder {
             waiting.push_back({question.yes, next, place.depth + 1});
             waiting.push_back({question.no, next + 1, place.depth + 1});
         }
-        if (tree.depth <= forest_.deepest_asked_) make_perfect(tree);
+        tree.asked = tree.depth <= forest_.deepest_asked_ ? tree.depth : forest_.asks_heads_ && tree.depth > kHead ? kHead : 0;
+        make_perfect(tree);
         forest_.trees_.push_back(tree);
     }
 
     void make_perfect(Tree& tree) {
-        const size_t leaves = size_t{1} << tree.depth;
+        const size_t leaves = size_t{1} << tree.asked;
         tree.questions = forest_.questions_.size();
         tree.leaves = forest_.leaves_.size();
         forest_.questions_.resize(tree.questions + leaves - 1, Question{0, 0});
@@ -217,8 +230,11 @@ class Forest::Builder {
     void fill(const Tree& tree, size_t node, size_t place, int level) {
         const Node& found = forest_.nodes_[node];
         const bool is_leaf = std::isnan(found.threshold);
-        if (level == tree.depth) {
-            forest_.leaves_[tree.leaves + place - ((size_t{1} << tree.depth) - 1)] = found.value;
+        if (level == tree.asked) {
+            float& leaf = forest_.leaves_[tree.leaves + place - ((size_t{1} << tree.asked) - 1)];
+            const int32_t start = static_cast<int32_t>(node);
+            if (tree.asked == tree.depth) leaf = found.value;
+            else std::memcpy(&leaf, &start, sizeof leaf);
             return;
         }
         if (!is_leaf) forest_.questions_[tree.questions + place] = {found.slot, found.threshold};
@@ -286,7 +302,9 @@ Forest::Forest(const Source& source, size_t columns, std::vector<float> base, Li
       link_(link),
       instructions_(instruction_set()),
       deepest_asked_(deepest_asked < 0 ? kDeepestAsked[static_cast<int>(instructions_)]
-                                       : std::min(deepest_asked, kMostAsked)) {
+                                       : std::min(deepest_asked, kMostAsked)),
+      asks_heads_(deepest_asked >= 0 || instructions_ != InstructionSet::scalar) {  // on 128 bits walking is as fast
+
     if (base_.empty() || columns_ == 0) throw std::invalid_argument("a forest needs a column and an output");
     Builder(*this, source).build();
 }
@@ -348,11 +366,16 @@ void Forest::evaluate_block(const Rows& rows, size_t begin, size_t groups, size_
     for (size_t i = 0; i < groups * sums_stride; ++i) sums[i] = base_[i / kLanes % outputs()];
     const Groups all{x, sums, groups, x_stride, sums_stride};
     for (const Tree& tree : trees_) {
-        if (tree.depth <= deepest_asked_) {
+        if (tree.asked == tree.depth) {
             ask(instructions_, tree.depth, questions_.data() + tree.questions, leaves_.data() + tree.leaves, all,
                 static_cast<size_t>(tree.output));
-        } else {
-            for (size_t i = 0; i < groups; ++i) walk_group(tree, x + i * x_stride, sums + i * sums_stride);
+            continue;
+        }
+        alignas(64) float starts[kMostGroups * kLanes];
+        const bool head = tree.asked == kHead;
+        if (head) ask_heads(instructions_, questions_.data() + tree.questions, leaves_.data() + tree.leaves, all, starts);
+        for (size_t i = 0; i < groups; ++i) {
+            walk_group(tree, x + i * x_stride, head ? starts + i * kLanes : nullptr, sums + i * sums_stride);
         }
     }
 }
@@ -373,10 +396,13 @@ void Forest::walk_one(const float* x, float* sums) const {
     }
 }
 
-void Forest::walk_group(const Tree& tree, const float* x, float* sums) const {
+void Forest::walk_group(const Tree& tree, const float* x, const float* starts, float* sums) const {
     int32_t at[kLanes];
-    std::fill(at, at + kLanes, static_cast<int32_t>(tree.nodes));
-    for (size_t i = 0; i < kLanes; i += kWalks) walk<kWalks, kLanes, 1>(nodes_.data(), x + i, at + i, tree.depth);
+    if (starts) std::memcpy(at, starts, sizeof at);
+    else std::fill(at, at + kLanes, static_cast<int32_t>(tree.nodes));
+    for (size_t i = 0; i < kLanes; i += kWalks) {
+        walk<kWalks, kLanes, 1>(nodes_.data(), x + i, at + i, tree.depth - tree.asked);
+    }
     for (size_t i = 0; i < kLanes; ++i) sums[kLanes * static_cast<size_t>(tree.output) + i] += nodes_[at[i]].value;
 }
 

@@ -77,8 +77,8 @@ using Floats = std::vector<float, Aligned<float>>;
 
 class Forest {
    public:
-    // For the instruction set in use now. Trees of at most `deepest_asked` levels are asked at every node, the others
-    // walked; -1 leaves that to what was measured, and the answers are the same. Throws std::invalid_argument when the
+    // For the instruction set in use now. Trees of at most `deepest_asked` levels are asked at every node, of deeper
+    // ones the first few, if any; the rest is walked. -1 leaves that to what was measured, and the answers are the same. Throws std::invalid_argument when the
     // arrays are no trees over `columns` features and base.size() outputs.
     Forest(const Source& source, size_t columns, std::vector<float> base, Link link, int deepest_asked = -1);
 
@@ -106,9 +106,10 @@ class Forest {
     };
     struct Tree {
         int32_t depth;
+        int32_t asked;     // levels asked at every node; the rest is walked
         int32_t output;
         size_t nodes;      // first in nodes_
-        size_t questions;  // first in questions_, or of no meaning for a tree that is walked
+        size_t questions;  // first in questions_
         size_t leaves;     // first in leaves_
     };
     class Builder;
@@ -120,7 +121,7 @@ class Forest {
     template <class Rows>
     void evaluate_block(const Rows& rows, size_t begin, size_t groups, size_t count, float* x, float* sums) const;
     void walk_one(const float* x, float* sums) const;
-    void walk_group(const Tree& tree, const float* x, float* sums) const;
+    void walk_group(const Tree& tree, const float* x, const float* starts, float* sums) const;
     void finish(const float* margins, float* answers) const;
 
     size_t columns_;
@@ -128,6 +129,7 @@ class Forest {
     Link link_;
     InstructionSet instructions_;
     int deepest_asked_;
+    bool asks_heads_;
     std::vector<Slot> slots_;
     std::vector<Tree> trees_;
     std::vector<Node> nodes_;

@@ -57,7 +57,7 @@ def trained(objective: str, rounds: int = 12, **parameters: object) -> xgboost.B
         given["num_class"] = 3
     if objective == "reg:quantileerror":
         given["quantile_alpha"] = 0.7
-    matrix = xgboost.DMatrix(FEATURES, labels(objective))
+    matrix = xgboost.DMatrix(FEATURES, labels(objective), nthread=1)
     if objective.startswith("rank:"):
         matrix.set_info(group=[30] * 20)
     if objective == "survival:aft":
@@ -104,7 +104,7 @@ def test_files_of_earlier_releases(objective: str, score: str) -> None:
     model["gbtree_model_param"]["size_leaf_vector"] = "0"
     for tree in model["trees"]:
         tree["tree_param"]["size_leaf_vector"] = "0"
-    booster = xgboost.Booster()
+    booster = xgboost.Booster({"nthread": 1})
     content = json.dumps(document).encode()
     booster.load_model(bytearray(content))
     found = model_file.read(content)
@@ -160,8 +160,16 @@ def test_trees_however_grown(parameters: dict[str, object]) -> None:
 @needs_core
 def test_pruning_a_grown_model_leaves_nodes_that_nothing_leads_to() -> None:
     booster = trained("reg:squarederror", max_depth=6)
-    update = {"process_type": "update", "updater": "prune,refresh", "gamma": 5, "objective": "reg:squarederror"}
-    pruned = xgboost.train(update, xgboost.DMatrix(FEATURES, labels("reg:squarederror")), 12, xgb_model=booster)
+    update = {
+        "nthread": 1,
+        "process_type": "update",
+        "updater": "prune,refresh",
+        "gamma": 5,
+        "objective": "reg:squarederror",
+    }
+    pruned = xgboost.train(
+        update, xgboost.DMatrix(FEATURES, labels("reg:squarederror"), nthread=1), 12, xgb_model=booster
+    )
     trees = json.loads(pruned.save_raw("json"))["learner"]["gradient_booster"]["model"]["trees"]
     assert any(int(tree["tree_param"]["num_deleted"]) for tree in trees)
     np.testing.assert_array_equal(forest(pruned).scores(ASKED), expected(pruned, ASKED))
@@ -181,7 +189,7 @@ def test_infinite_values_and_thresholds() -> None:
                 for node in inner:
                     tree["split_conditions"][node] = float(np.float32(threshold))
                     tree["default_left"][node] = default_left
-            booster = xgboost.Booster()
+            booster = xgboost.Booster({"nthread": 1})
             booster.load_model(bytearray(json.dumps(document).encode()))
             np.testing.assert_array_equal(forest(booster).scores(asked), expected(booster, asked))
 
@@ -195,7 +203,7 @@ def test_several_targets_a_tree_each(objective: str) -> None:
         parameters["quantile_alpha"] = [0.1, 0.5, 0.9]
     else:
         label = np.stack([label, -2 * label], axis=1)
-    booster = xgboost.train(parameters, xgboost.DMatrix(FEATURES, label), 8)
+    booster = xgboost.train(parameters, xgboost.DMatrix(FEATURES, label, nthread=1), 8)
     found = forest(booster).scores(ASKED)
     assert found.ndim == 2
     np.testing.assert_array_equal(found, expected(booster, ASKED))
@@ -338,14 +346,14 @@ def test_what_the_core_cannot_take_is_xgboosts(parameters, reason: str, tmp_path
         label = label + (features[:, 3] % 20 == 0) * 5
     if "multi_strategy" in parameters:
         label = np.stack([label, -label], axis=1)
-    matrix = xgboost.DMatrix(features, label, feature_types=types, enable_categorical=True)
+    matrix = xgboost.DMatrix(features, label, feature_types=types, enable_categorical=True, nthread=1)
     booster = xgboost.train({"nthread": 1, "max_depth": 3, **parameters}, matrix, 6)
     model = load(written(tmp_path, booster), None, InferenceOptions())
     assert not model.in_line
     assert reason in caplog.text
     asked = features[:50]
     if reason == "gblinear":
-        wanted = booster.predict(xgboost.DMatrix(asked), validate_features=False)
+        wanted = booster.predict(xgboost.DMatrix(asked, nthread=1), validate_features=False)
     else:
         wanted = expected(booster, asked)
     np.testing.assert_array_equal(model.scores(asked), wanted)

@@ -33,7 +33,7 @@ FEATURES = data.numbers(200)
 
 def trained(objective: str = "binary:logistic", **parameters: Any) -> xgboost.Booster:
     given_parameters = {"objective": objective, "nthread": 1, "max_depth": 2, **parameters}
-    return xgboost.train(given_parameters, xgboost.DMatrix(FEATURES, data.binary_labels(FEATURES)), 3)
+    return xgboost.train(given_parameters, xgboost.DMatrix(FEATURES, data.binary_labels(FEATURES), nthread=1), 3)
 
 
 WHOLE = json.loads(trained().save_raw("json"))
@@ -44,12 +44,12 @@ LINEAR = json.loads(trained(booster="gblinear").save_raw("json"))
 def categorical() -> dict[str, Any]:
     features = np.abs(FEATURES * 4).round()
     types = {"feature_types": ["c"] * features.shape[1], "enable_categorical": True}
-    matrix = xgboost.DMatrix(features, features[:, 0] % 2, **types)
+    matrix = xgboost.DMatrix(features, features[:, 0] % 2, nthread=1, **types)
     return json.loads(xgboost.train({"max_depth": 2, "nthread": 1}, matrix, 2).save_raw("json"))
 
 
 def several_targets() -> dict[str, Any]:
-    matrix = xgboost.DMatrix(FEATURES, FEATURES[:, :2])
+    matrix = xgboost.DMatrix(FEATURES, FEATURES[:, :2], nthread=1)
     parameters = {"multi_strategy": "multi_output_tree", "max_depth": 2, "nthread": 1}
     return json.loads(xgboost.train(parameters, matrix, 2).save_raw("json"))
 
@@ -354,7 +354,7 @@ def test_a_hundred_thousand_mutants(seed: int) -> None:
 
 
 def in_every_form(document: dict[str, Any]) -> list[bytes]:
-    booster = xgboost.Booster()
+    booster = xgboost.Booster({"nthread": 1})
     booster.load_model(bytearray(json.dumps(document).encode()))
     return [bytes(booster.save_raw(form)) for form in ("json", "ubj")]
 
