@@ -77,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=meaning, description=meaning)
         command.add_argument("--base", type=Path, help="stands for /opt/ml (default: $SAGEMAKER_BASE_DIR or /opt/ml)")
+        if name == "serve":
+            command.add_argument("--model", metavar="DIRECTORY_OR_TAR", help="the model, in place of BASE/model")
     _add_plan(commands)
     _add_run_options(commands.add_parser("run", help="run a SageMaker request body here, in Docker, or on SageMaker"))
     delete = commands.add_parser("delete", help="stop and delete what sagedock run made of a document")
@@ -168,10 +170,16 @@ def _train(_options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     return run(environment)
 
 
-def _serve(_options: argparse.Namespace, environment: Mapping[str, str]) -> int:
+def _serve(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from sagedock.serving.server import serve
 
-    return serve(environment)
+    if options.model is None:
+        return serve(environment)
+    from sagedock.local.model import on_this_machine
+
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # what was unpacked is removed
+    with on_this_machine(options.model) as directory:
+        return serve(environment, directory)
 
 
 def _plan(options: argparse.Namespace, environment: Mapping[str, str]) -> int:

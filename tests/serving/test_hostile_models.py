@@ -199,6 +199,43 @@ def test_a_good_archive_is_unpacked_and_serves(tmp_path: Path, form: int, prefix
     assert answer == load(model, None, HostingSettings()).invoke(csv(records(3)), "text/csv", None)
 
 
+class Archived(Server):
+    """A server that is given its model by --model."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.process.kill()
+        self.process.wait()
+        wait_until(lambda: not self.listens(), "the first server lives on")
+        command = [sys.executable, "-m", "sagedock", "serve", "--model", str(self.base / "model.tar.gz")]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, env=self.variables, stdout=log, stderr=log)
+
+
+def test_an_archive_is_served_and_what_was_unpacked_is_removed(tmp_path: Path) -> None:
+    """requirements B1 12: serve --model DIRECTORY_OR_TAR"""
+    base = write_model(tmp_path / "ml")
+    packed(base / "model", base / "model.tar.gz", ".", "w:gz", tarfile.PAX_FORMAT)
+    shutil.rmtree(base / "model")
+    (tmp_path / "temporary").mkdir()
+    with Archived(base, {"TMPDIR": str(tmp_path / "temporary"), "SAGEMAKER_MODEL_SERVER_WORKERS": "2"}) as server:
+        server.wait_ready()
+        assert server.invoke(csv(records(1))).status == 200
+        assert [file.name[:15] for file in (tmp_path / "temporary").iterdir()] == ["sagedock-model-"]
+        assert server.stop() == 0
+    assert not any((tmp_path / "temporary").iterdir())
+
+
+def test_a_hostile_archive_is_not_served(tmp_path: Path) -> None:
+    tar(member("../canary"))(tmp_path / "model.tar.gz")
+    command = [sys.executable, "-m", "sagedock", "serve", "--model", str(tmp_path / "model.tar.gz")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 1
+    assert "ModelError: cannot unpack" in ran.stderr
+    assert "leaves the directory by .." in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 def test_gits_archives_are_unpacked(tmp_path: Path) -> None:
     """Their global pax header holds a comment."""
     tar(pax({"comment": "0123456789abcdef"}, b"g"), member("a/b", b"text"))(tmp_path / "a.tar")

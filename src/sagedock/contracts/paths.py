@@ -11,9 +11,10 @@ DEFAULT_BASE = Path("/opt/ml")
 
 @dataclass(frozen=True)
 class Paths:
-    """The directory tree of one job or endpoint, below `base`."""
+    """The directory tree of one job or endpoint, below `base`; `hosted` is a model that lies elsewhere."""
 
     base: Path = DEFAULT_BASE
+    hosted: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Paths:
@@ -32,7 +33,7 @@ class Paths:
 
     @property
     def model(self) -> Path:
-        return self.base / "model"
+        return self.hosted or self.base / "model"
 
     @property
     def models(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -88,14 +89,15 @@ def on_this_machine(address: str, region: str | None = None) -> Iterator[Path]:
         raise UserError(
             f"there is no model at {address}; it is a directory, a model.tar.gz, or an s3:// address of one"
         )
-    temporary = Path(tempfile.mkdtemp(prefix="sagedock-model-"))
+    temporary, owner = Path(tempfile.mkdtemp(prefix="sagedock-model-")), os.getpid()
     try:
         archive = _fetched(address, temporary, region) if found.scheme == "s3" else path
         archives.unpack(archive, temporary / "model")
         temporary.chmod(0o755)
         yield temporary / "model"
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if os.getpid() == owner:  # and not a process that was forked meanwhile
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _fetched(address: str, directory: Path, region: str | None) -> Path:

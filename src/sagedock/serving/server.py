@@ -10,6 +10,8 @@ import signal
 import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -36,8 +38,8 @@ BACKLOG = 2048
 _log = logging.getLogger(__name__)
 
 
-def serve(environment: Mapping[str, str]) -> int:
-    """Serve the model directory until SIGTERM; returns the exit code.
+def serve(environment: Mapping[str, str], model: Path | None = None) -> int:
+    """Serve the model directory, or `model` in its place, until SIGTERM; returns the exit code.
 
     Raises PlatformError when the port is taken, or when another server has the directory. A model that cannot be loaded
     does not end the server: /ping answers 503 and the log says why (contract D11).
@@ -47,7 +49,7 @@ def serve(environment: Mapping[str, str]) -> int:
     os.environ.update({name: environment.get(name) or "1" for name in THREAD_CAPS})
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     settings = HostingSettings.from_environment(environment)
-    paths = Paths.from_environment(environment)
+    paths = replace(Paths.from_environment(environment), hosted=model)
     directory = paths.models if settings.multi_model else paths.model
     try:
         with ExitStack() as held:
