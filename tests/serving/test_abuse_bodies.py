@@ -125,6 +125,8 @@ CASES = {
     "libsvm index twice": (LIBSVM, b"0:1 0:2\n"),
     "libsvm index that is no number": (LIBSVM, b"a:1\n"),
     "libsvm number of 100,000 digits": (LIBSVM, b"0:" + b"9" * 100_000 + b"\n"),
+    "libsvm millions of digits and a letter": (LIBSVM, b"1" * (2 * MEBIBYTE) + b"x\n"),
+    "CSV millions of digits and a letter": (CSV, b"1" * (2 * MEBIBYTE) + b"x,2,3,4,5\n"),
     "libsvm infinity": (LIBSVM, b"0:inf\n"),
     "libsvm colons": (LIBSVM, b":" * MEBIBYTE),
     "libsvm not UTF-8": (LIBSVM, b"0:1 1:\xff\n"),

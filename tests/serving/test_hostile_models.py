@@ -221,9 +221,10 @@ def test_an_archive_is_served_and_what_was_unpacked_is_removed(tmp_path: Path) -
     with Archived(base, {"TMPDIR": str(tmp_path / "temporary"), "SAGEMAKER_MODEL_SERVER_WORKERS": "2"}) as server:
         server.wait_ready()
         assert server.invoke(csv(records(1))).status == 200
-        assert [file.name[:15] for file in (tmp_path / "temporary").iterdir()] == ["sagedock-model-"]
+        unpacked = [path for path in (tmp_path / "temporary").iterdir() if path.is_dir()]
+        assert [(path / "model" / ARTEFACT).is_file() for path in unpacked] == [True]
         assert server.stop() == 0
-    assert not any((tmp_path / "temporary").iterdir())
+    assert not unpacked[0].exists()
 
 
 def test_a_hostile_archive_is_not_served(tmp_path: Path) -> None:

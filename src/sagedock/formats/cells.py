@@ -14,7 +14,7 @@ NAN_SPELLINGS = tuple(f"{n}{a}{m}" for n in "nN" for a in "aA" for m in "nN")
 LIMIT = 2.0**128 - 2.0**103
 """The least double that rounds to an infinite 32-bit float."""
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _SHOWN = 40
 
