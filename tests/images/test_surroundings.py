@@ -20,16 +20,19 @@ LISTENING = "0A"
 """The state of a listening socket in /proc/net/tcp."""
 
 
-def test_serves_read_only_as_anybody(cpu: Engine, trained: Job, held_back: bytes) -> None:
-    """Contract D09, D10, C16: root file system and model read-only, only /tmp writable, a user without a name."""
+@pytest.mark.parametrize("alone", ["false", "true"], ids=["with a parent", "one process"])
+def test_serves_read_only_as_anybody(cpu: Engine, trained: Job, held_back: bytes, alone: str) -> None:
+    """Contract D09, D10, C16, 3.9: root file system and model read-only, only /tmp writable, a user without a name."""
     with cpu.serving(
         volumes={str(trained.model): {"bind": "/opt/ml/model", "mode": "ro"}},
         read_only=True,
         tmpfs={"/tmp": ""},
         user=f"{SOMEBODY}:{SOMEBODY}",
+        environment={"SAGEDOCK_SINGLE_PROCESS": alone},
     ) as served:
         assert served.invoke(held_back)
         assert "WARNING" not in served.log
+        assert (len(served.container.top()["Processes"]) == 1) == (alone == "true")
 
 
 def test_serves_with_no_network(cpu: Engine, trained: Job) -> None:
