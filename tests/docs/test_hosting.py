@@ -10,7 +10,7 @@ import pytest
 
 from sagedock.contracts import model_directory
 from sagedock.contracts.hosting import BODY_MEMORY_MEBIBYTES, DEFAULT_PAYLOAD_MEBIBYTES, LARGEST_PAYLOAD_MEBIBYTES
-from sagedock.serving import application, connections, invocations, management, paging, protocol, server
+from sagedock.serving import application, connections, invocations, management, message, paging, protocol, server
 from tests.docs import readme
 from tests.docs.citations import ROOT
 
@@ -59,8 +59,8 @@ def test_the_length_of_a_streamed_answer_is_that_of_the_code() -> None:
     ("what", "figure"),
     [
         ("Body of a request, unpacked", f"{DEFAULT_PAYLOAD_MEBIBYTES} MiB"),
-        ("Request target", f"{protocol.LONGEST_TARGET:,} bytes"),
-        ("Header fields", f"{protocol.MOST_FIELDS}, and {protocol.LONGEST_HEAD // 1024} KiB"),
+        ("Request target", f"{message.LONGEST_TARGET:,} bytes"),
+        ("Header fields", f"{message.MOST_FIELDS}, and {message.LONGEST_HEAD // 1024} KiB"),
         ("A head, from its first byte", f"{connections.HEAD_SECONDS:.0f} s"),
         ("Silence in the middle", f"{connections.SILENCE_SECONDS:.0f} s"),
         ("A connection without", f"{connections.IDLE_SECONDS:.0f} s"),

@@ -12,7 +12,8 @@ import pytest
 
 from sagedock.serving.answer import Answer
 from sagedock.serving.connections import HEAD_SECONDS, IDLE_SECONDS, SILENCE_SECONDS, Connections
-from sagedock.serving.protocol import LONGEST_HEAD, MOST_FIELDS, SMALL, Connection
+from sagedock.serving.message import LONGEST_HEAD, MOST_FIELDS
+from sagedock.serving.protocol import SMALL, Connection
 from sagedock.serving.request import Request
 from sagedock.serving.scoreboard import Scoreboard
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import logging
 from collections import deque
@@ -15,13 +14,9 @@ import httptools
 from sagedock.serving import errors
 from sagedock.serving.answer import CLOSE, CONTINUE, KEEP_ALIVE, LAST_CHUNK, Answer, Answers, chunk
 from sagedock.serving.connections import LINGER_SECONDS, SILENCE_SECONDS, Connections
+from sagedock.serving.message import LONGEST_HEAD, LONGEST_TARGET, MOST_FIELDS, Message
 from sagedock.serving.request import CUSTOM_ATTRIBUTES, Request, too_large
 
-LONGEST_TARGET = 8190
-LONGEST_HEAD = 32 * 1024
-MOST_FIELDS = 100
-MOST_FRAMING = 8
-"""Bytes sent for each byte of a body in chunks; chunks of one byte take six."""
 MOST_WAITING = 16
 """Requests of one connection that are read ahead of their answers."""
 LONGEST_ECHO = 1024
@@ -41,6 +36,7 @@ class Connection(asyncio.Protocol):
         self._service = service
         self._limit = limit
         self._parser = httptools.HttpRequestParser(self)
+        self._message = Message()
         self._queue: deque[Request] = deque()
         self._current: Request | None = None
         self._pieces: Answer | None = None
@@ -57,16 +53,6 @@ class Connection(asyncio.Protocol):
         self._invites = False  # the client waits for 100 Continue
         self._give_up = 0.0
         self.deadline = 0.0
-        self._forget_message()
-
-    def _forget_message(self) -> None:
-        self._target = b""
-        self._headers: dict[bytes, bytes] = {}
-        self._fields = 0
-        self._head_bytes = self._body_bytes = 0
-        self._body: bytes | io.BytesIO = b""
-        self._received = 0
-        self._in_body = False
 
     # The transport's side
 
@@ -76,8 +62,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._connections.remove(self)
-        self._connections.release(self._counted(self._received) + sum(self._counted(len(r.body)) for r in self._queue))
-        self._received = 0
+        self._forget_body()
+        self._connections.release(sum(self._counted(len(request.body)) for request in self._queue))
         self._queue.clear()
         self._last = True
         if self._pieces is not None and not self._proceeding:
@@ -91,7 +77,7 @@ class Connection(asyncio.Protocol):
         self._fresh = False
         if not self._begun:
             self._begin()
-        elif self._in_body:
+        elif self._message.in_body:
             self.deadline = self._connections.now + SILENCE_SECONDS
         try:
             self._parser.feed_data(data)
@@ -100,28 +86,19 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._refuse_damaged(error)
         if self._begun and not self._fresh:
-            self._measure(len(data))
+            self._message.measure(len(data))
+            self._check_size()
         self._advance()
-
-    def _measure(self, size: int) -> None:
-        """Count what neither fields nor body account for: an unfinished line, or what stands around chunks."""
-        if not self._in_body:
-            self._head_bytes += size
-            if self._head_bytes > LONGEST_HEAD:
-                self._refuse_head()
-            return
-        self._body_bytes += size
-        if self._body_bytes > LONGEST_HEAD + MOST_FRAMING * self._received:
-            self._refuse(HTTPStatus.BAD_REQUEST, "the body's chunks are mostly extensions: send larger chunks")
 
     def eof_received(self) -> bool:
         """The client sends no more; what it has sent is answered."""
         self._ended = True
         if self._last or self._refusal is not None:
             return not self._lingers
-        if self._in_body:
-            wanted = self._headers.get(b"content-length", b"its").decode("latin-1")
-            self._refuse(HTTPStatus.BAD_REQUEST, f"the request body ended after {self._received} of {wanted} bytes")
+        message = self._message
+        if message.in_body:
+            wanted = message.headers.get(b"content-length", b"its").decode("latin-1")
+            self._refuse(HTTPStatus.BAD_REQUEST, f"the request body ended after {message.received} of {wanted} bytes")
         self._last = True
         self._advance()
         return self._current is not None
@@ -143,71 +120,66 @@ class Connection(asyncio.Protocol):
         self._connections.begun(self)
 
     def on_message_begin(self) -> None:
-        self._forget_message()
+        self._message = Message()
         self._fresh = True
         if not self._begun:
             self._begin()
 
     def on_url(self, target: bytes) -> None:
-        self._target += target
-        if len(self._target) > LONGEST_TARGET:
+        self._message.target += target
+        if len(self._message.target) > LONGEST_TARGET:
             self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, f"the request target is longer than {LONGEST_TARGET} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._fields += 1
-        self._head_bytes += len(name) + len(value) + 4
-        if self._fields > MOST_FIELDS or self._head_bytes > LONGEST_HEAD:
-            self._refuse_head()
-        if self._in_body or self._refusal is not None:
-            return  # a trailer is counted, and changes nothing (RFC 9110 section 6.5.1)
-        name = name.lower()
-        before = self._headers.get(name)
-        self._headers[name] = value if before is None else before + b", " + value
+        if self._refusal is None:
+            self._message.add_field(name, value)
+            if self._message.has_large_head:
+                self._refuse_head()
 
     def on_headers_complete(self) -> None:
-        self._in_body = True
-        coding = self._headers.get(b"transfer-encoding")
+        message = self._message
+        message.in_body = True
+        coding, length = message.coding, message.length
         if coding is not None and not self._is_chunked(coding):
             return
-        length = int(self._headers.get(b"content-length", 0))
         if length > self._limit:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(too_large(self._limit)))
-            return
-        if b"expect" in self._headers:
-            self._expect(self._headers[b"expect"])
+        elif b"expect" in message.headers:
+            self._expect(message.headers[b"expect"])
         elif length or coding:
             self.deadline = self._connections.now + SILENCE_SECONDS
 
     def on_body(self, piece: bytes) -> None:
         if self._refusal is not None or self._last:
             return
-        before, self._received = self._received, self._received + len(piece)
-        if self._received > self._limit:
+        message = self._message
+        before = message.received
+        if before + len(piece) > self._limit:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(too_large(self._limit)))
             return
-        if self._received > SMALL:
-            self._connections.hold(self, self._received - self._counted(before))
-        if not before:
-            self._body = piece
-            return
-        if isinstance(self._body, bytes):
-            first, self._body = self._body, io.BytesIO()
-            self._body.write(first)
-        self._body.write(piece)
+        message.add(piece)
+        if message.received > SMALL:
+            self._connections.hold(self, message.received - self._counted(before))
 
     def on_message_complete(self) -> None:
         if self._refusal is not None or self._last:
             return
-        body = self._body if isinstance(self._body, bytes) else self._body.getvalue()
-        self._body = b""
-        keeps_alive = self._parser.should_keep_alive()
+        message, parser = self._message, self._parser
+        keeps_alive = parser.should_keep_alive()
         self._last = not keeps_alive
-        method, version = self._parser.get_method(), self._parser.get_http_version()
-        self._queue.append(Request(method, self._target, self._headers, body, keeps_alive, version))
-        if self._received > SMALL:
+        if message.received > SMALL:
             self._connections.grown(self)
-        self._received = 0
-        self._in_body = self._begun = False
+        self._queue.append(
+            Request(
+                parser.get_method(),
+                message.target,
+                message.headers,
+                message.body(),
+                keeps_alive,
+                parser.get_http_version(),
+            )
+        )
+        message.in_body = self._begun = False
         if len(self._queue) >= MOST_WAITING:
             self._is_ahead = True
             self.wait()
@@ -218,12 +190,12 @@ class Connection(asyncio.Protocol):
         """Whether the body is chunked and nothing else; whatever else it is, two parsers might see two requests."""
         if self._parser.get_http_version() == "1.0":
             self._refuse(HTTPStatus.BAD_REQUEST, "no valid HTTP request: HTTP/1.0 has no Transfer-Encoding")
-        elif coding.strip().lower() != b"chunked":
+        elif coding != b"chunked":
             self._refuse_coding(coding)
         return self._refusal is None
 
-    def _refuse_coding(self, coding: bytes) -> None:
-        shown = coding[:40].decode("latin-1")
+    def _refuse_coding(self, coding: bytes | None) -> None:
+        shown = (coding or b"")[:40].decode("latin-1")
         self._refuse(HTTPStatus.NOT_IMPLEMENTED, f"Transfer-Encoding {shown!r} is not supported: send chunked")
 
     def _expect(self, expectation: bytes) -> None:
@@ -233,13 +205,19 @@ class Connection(asyncio.Protocol):
         else:
             self._invites = self._parser.get_http_version() != "1.0"
 
+    def _check_size(self) -> None:
+        if self._message.has_large_head:
+            self._refuse_head()
+        elif self._message.is_mostly_framing:
+            self._refuse(HTTPStatus.BAD_REQUEST, "the body's chunks are mostly extensions: send larger chunks")
+
     def _refuse_head(self) -> None:
         text = f"the header fields are more than {MOST_FIELDS} or larger than {LONGEST_HEAD} bytes"
         self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text)
 
     def _refuse_damaged(self, error: httptools.HttpParserError) -> None:
-        coding = self._headers.get(b"transfer-encoding")
-        if coding is not None and coding.strip().lower() != b"chunked" and b"content-length" not in self._headers:
+        coding = self._message.coding
+        if coding not in {None, b"chunked"} and b"content-length" not in self._message.headers:
             self._refuse_coding(coding)
         else:
             self._refuse(HTTPStatus.BAD_REQUEST, f"no valid HTTP request: {error}")
@@ -247,8 +225,15 @@ class Connection(asyncio.Protocol):
     def _refuse(self, status: HTTPStatus, text: str) -> None:
         """Answer so after the requests before this one, and close; the first reason counts."""
         if self._refusal is None:
+            self._forget_body()
             self._refusal = Answer(status, errors.body(status, text), errors.JSON)
             _log.warning("%s", json.dumps({"event": "request_refused", "status": status, "message": text}))
+
+    def _forget_body(self) -> None:
+        """What has come of a body that nobody will read."""
+        self._connections.grown(self)
+        self._connections.release(self._counted(self._message.received))
+        self._message.forget_body()
 
     # Answers
 
