@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -90,12 +91,28 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} must be a number above 0")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 65536:
+        raise argparse.ArgumentTypeError(f"{text} must be a port from 1 to 65535")
+    return number
+
+
 def _add_place(command: argparse.ArgumentParser) -> None:
     command.add_argument("document", type=Path, help="a request body, for example containers/churn/training-job.json")
     command.add_argument("--on", choices=PLACES, default="process", help="where (default: process)")
     command.add_argument("--name", help="the name of what is created, in place of the document's")
     command.add_argument("--region", help="sagemaker: AWS region (default: that of the AWS configuration)")
-    command.add_argument("--poll", type=float, default=5.0, metavar="SECONDS", help="sagemaker: time between two looks")
+    command.add_argument(
+        "--poll", type=_positive, default=5.0, metavar="SECONDS", help="sagemaker: time between two looks"
+    )
 
 
 def _add_run_options(run: argparse.ArgumentParser) -> None:
@@ -119,7 +136,9 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--image", help="the image to run, in place of the document's")
     run.add_argument("--role", metavar="ARN", help="sagemaker: the execution role, in place of the document's")
     run.add_argument("--memory", metavar="SIZE", help="docker: memory limit, for example 4g")
-    run.add_argument("--port", type=int, default=8080, help="process, docker: where a model is served (default: 8080)")
+    run.add_argument(
+        "--port", type=_port, default=8080, help="process, docker: where a model is served (default: 8080)"
+    )
     run.add_argument("--attach", action="store_true", help="sagemaker: follow what is there instead of creating it")
 
 
@@ -134,11 +153,11 @@ def _add_plan(commands: Any) -> None:
     command.add_argument("--accept", help="the type asked of the answers")
     command.add_argument(
         "--p99",
-        type=float,
+        type=_positive,
         metavar="MS",
         help="the p99 allowed, in ms (default: ten times a quiet server's median or twice its p99, at least 10)",
     )
-    command.add_argument("--seconds", type=float, default=50.0, help="how long to measure, about (default: 50)")
+    command.add_argument("--seconds", type=_positive, default=50.0, help="how long to measure, about (default: 50)")
     command.add_argument("--output", type=Path, help="where the plan goes (default: plan.json beside the model)")
 
 

@@ -56,6 +56,8 @@ def test_paths_of_the_command_take_the_place_of_addresses() -> None:
         ({"ModelClientConfig": {"InvocationsTimeoutInSeconds": 0}}, "it must be a whole number from 1 to 3600"),
         ({"ModelClientConfig": []}, "ModelClientConfig is .*: it must be a JSON object"),
         ({"Environment": {"A": 1}}, "Environment.A is 1: it must be text"),
+        ({"Environment": {"A=B": "x"}}, "Environment: 'A=B' is no name of a variable"),
+        ({"Environment": {"A": "x\0"}}, "Environment.A holds a NUL character"),
         (
             {"Environment": {str(number): "x" for number in range(17)}},
             "Environment has 17 entries: SageMaker allows 16",

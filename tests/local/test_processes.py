@@ -148,6 +148,23 @@ def test_an_endpoint_is_its_model_with_the_models_environment(tmp_path: Path) ->
         ({"HyperParameterTuningJobName": "t"}, [], "tuning jobs are not emulated here"),
         ({"EndpointName": "e", "EndpointConfigName": "c"}, [], "names the endpoint configuration 'c', but no document"),
         ({"Name": "n"}, [], "must be the request body of CreateTrainingJob"),
+        ({**TRAINING, "InputDataConfig": "x"}, [], "InputDataConfig is 'x': it must be a JSON list"),
+        ({**TRAINING, "InputDataConfig": [1]}, [], "InputDataConfig[0] is 1: it must be a JSON object"),
+        ({**TRAINING, "InputDataConfig": [{"DataSource": {}}]}, [], "InputDataConfig[0].ChannelName is missing"),
+        ({**TRAINING, "InputDataConfig": [{"ChannelName": ".."}]}, [], "InputDataConfig[0].ChannelName is '..'"),
+        (
+            {**TRAINING, "InputDataConfig": [{"ChannelName": "../../../up", "DataSource": 5}], "ResourceConfig": []},
+            [],
+            "ChannelName is '../../../up': it must be a name of 1 to 64 letters, digits, '.', '-' and '_'; "
+            "InputDataConfig[0].DataSource is 5: it must be a JSON object; ResourceConfig is []",
+        ),
+        ({**TRAINING, "ResourceConfig": {"InstanceCount": "1"}}, [], "InstanceCount is '1': it must be a whole number"),
+        ({**TRAINING, "Environment": {"A=B": "c"}}, [], "Environment: 'A=B' is no name of a variable"),
+        ({**TRAINING, "Environment": {"A": "c\0"}}, [], "Environment.A holds a NUL character"),
+        ({"ModelName": "m", "PrimaryContainer": 5}, [], "PrimaryContainer is 5: it must be a JSON object"),
+        ({"ModelName": "m", "Containers": 5}, [], "Containers is 5: it must be a JSON list"),
+        ({"EndpointConfigName": "c", "ProductionVariants": ["x"]}, [], "ProductionVariants[0] is 'x'"),
+        (MODEL, ["--port", "99999"], "argument --port: 99999 must be a port from 1 to 65535"),
     ],
 )
 def test_what_cannot_run_here_is_told_at_once(
@@ -155,8 +172,23 @@ def test_what_cannot_run_here_is_told_at_once(
 ) -> None:
     """Requirement 13: what is not emulated fails at once, with the list."""
     done = run("run", write(tmp_path / "d.json", body), *arguments)
-    assert done.returncode == 1
+    assert done.returncode in {1, 2}
     assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_document_that_another_names_is_checked_too(tmp_path: Path) -> None:
+    write(tmp_path / "c.json", {"EndpointConfigName": "c", "ProductionVariants": "x"})
+    done = run("run", write(tmp_path / "e.json", {"EndpointName": "e", "EndpointConfigName": "c"}))
+    assert done.returncode == 1
+    assert "c.json: ProductionVariants is 'x': it must be a JSON list" in done.stderr
+
+
+def test_a_document_nested_too_deep_is_no_json(tmp_path: Path) -> None:
+    (tmp_path / "d.json").write_text('{"TrainingJobName": ' + "[" * 100_000)
+    done = run("run", str(tmp_path / "d.json"))
+    assert done.returncode == 1
+    assert "d.json is no JSON: maximum recursion depth exceeded" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from sagedock.contracts import shapes
 from sagedock.errors import UserError
 
 
@@ -76,7 +77,7 @@ class Document:
     def _neighbours(self) -> Iterator[Document]:
         for file in sorted(self.file.resolve().parent.glob("*.json")):
             try:
-                yield read(file)
+                yield _told(file)
             except UserError:
                 continue
 
@@ -110,7 +111,7 @@ def read_document(file: Path) -> dict[str, Any]:
         content = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{file} is no JSON: {error}") from error
     if not isinstance(content, dict):
         raise UserError(f"{file} must hold a JSON object, a request body such as that of CreateTrainingJob")
@@ -118,7 +119,19 @@ def read_document(file: Path) -> dict[str, Any]:
 
 
 def read(file: Path) -> Document:
-    """The document in `file`, its kind told from its members; raises UserError when they tell none."""
+    """The document in `file`, its kind told from its members.
+
+    Raises UserError when they tell none, and for members that hold something else than SageMaker's.
+    """
+    return _shaped(_told(file))
+
+
+def _shaped(document: Document) -> Document:
+    shapes.require(document.body, str(document.file))
+    return document
+
+
+def _told(file: Path) -> Document:
     body = read_document(file)
     kind = next((kind for kind, members in _TELLING if any(member in body for member in members)), None)
     if kind is None:
@@ -130,14 +143,14 @@ def read(file: Path) -> Document:
 
 
 def required(document: Document, kind: Kind, name: str) -> Document:
-    """The document beside this one that creates what it names; raises UserError when there is none."""
+    """The document beside this one that creates what it names; raises UserError when there is none of use."""
     found = document.beside(kind, name)
     if found is None:
         raise UserError(
             f"{document.file} names the {kind.noun} {name!r}, but no document in {document.file.resolve().parent} "
             f"creates it: put its {kind.value} document there"
         )
-    return found
+    return _shaped(found)
 
 
 def variants(document: Document) -> Sequence[Mapping[str, Any]]:

@@ -33,7 +33,7 @@ def build(document: Mapping[str, Any], base: Path, channels: Mapping[str, Path])
         _link(paths.data / name, directory, name)
     if document.get("CheckpointConfig"):
         make_directory(paths.checkpoints)
-    _write(paths.config / "hyperparameters.json", document.get("HyperParameters", {}))
+    _write(paths.config / "hyperparameters.json", document.get("HyperParameters") or {})
     _write(paths.config / "inputdataconfig.json", {name: _config(channel) for name, channel in declared.items()})
     resources = {"current_host": HOST, "hosts": [HOST], "network_interface_name": "eth0"}
     _write(paths.config / "resourceconfig.json", resources)
@@ -54,7 +54,7 @@ def channel_directories(document: Mapping[str, Any], channels: Mapping[str, Path
 
 
 def _declared(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    return {str(channel.get("ChannelName")): channel for channel in document.get("InputDataConfig", [])}
+    return {str(channel.get("ChannelName")): channel for channel in document.get("InputDataConfig") or []}
 
 
 def _refuse_several_hosts(document: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sagedock.contracts import shapes
 from sagedock.contracts.hosting import LARGEST_PAYLOAD_MEBIBYTES
 from sagedock.errors import UserError
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES, parse_media_type
@@ -119,6 +120,9 @@ def _environment(fields: Fields) -> dict[str, str]:
     if len(environment) > LONGEST_ENVIRONMENT:
         message = f"Environment has {len(environment)} entries: SageMaker allows {LONGEST_ENVIRONMENT}"
         raise UserError(message, field="Environment")
+    faults = list(shapes.variables(environment, "Environment"))
+    if faults:
+        raise UserError("; ".join(faults), field="Environment")
     return environment
 
 
