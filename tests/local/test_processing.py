@@ -214,9 +214,33 @@ def test_slices_are_those_of_the_language(values: list[int], begin: int, end: in
 
 
 @given(
-    st.dictionaries(st.text(max_size=5), st.integers() | st.floats(allow_nan=False) | st.text(max_size=5), max_size=5)
+    st.dictionaries(
+        st.text(max_size=5),
+        st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+        max_size=5,
+    )
 )
 def test_a_joined_object_keeps_its_values(record: dict[str, Any]) -> None:
     given = processor(JSON_LINES, JoinSource="Input")
     written = joined(given, [json.dumps(record).encode() + b"\n"], b"0.5\n")
     assert json.loads(written) == {**record, "SageMakerOutput": 0.5}
+
+
+def test_half_a_surrogate_is_written_as_an_escape() -> None:
+    """What is written is UTF-8, which cannot hold it."""
+    given = processor(JSON_LINES, JoinSource="Input")
+    row = joined(given, [b'{"name":"\\ud800","text":"\xc3\xa9"}\n'], b'{"score":1}\n')
+    assert row == b'{"name":"\\ud800","text":"\\u00e9","SageMakerOutput":{"score":1}}\n'
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (b'{"a":NaN}\n', "the record is no JSON: NaN is no value of JSON"),
+        (b'{"a":-Infinity}\n', "the record is no JSON: -Infinity is no value of JSON"),
+        (b'{"a":1e999}\n', "a number is too large for a double"),
+    ],
+)
+def test_what_json_cannot_say_is_not_written(record: bytes, reason: str) -> None:
+    with pytest.raises(UserError, match=reason):
+        joined(processor(JSON_LINES, JoinSource="Input"), [record], b'{"score":1}\n')

@@ -146,13 +146,25 @@ def _filter(text: str, field: str, essence: str) -> Filter | None:
 
 def _value(text: bytes, what: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{what} is no JSON: {error}") from error
 
 
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no value of JSON: write null, or a number")
+
+
 def _written(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    """UTF-8; half a surrogate, which UTF-8 cannot hold, makes the whole ASCII with escapes."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError as error:
+        raise UserError("a number is too large for a double: write a smaller one") from error
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _without_end(body: bytes) -> bytes:
