@@ -277,6 +277,20 @@ def test_a_port_in_use_is_named_with_the_remedy(model_base: Path) -> None:
             holder.close()
 
 
+def test_a_server_that_ends_takes_its_lock_with_it(model_base: Path, tmp_path: Path) -> None:
+    """contract D26: /tmp does not fill up with what servers leave; a worker that is replaced leaves the lock alone."""
+    (tmp_path / "temporary").mkdir()
+    with Server(model_base, {"TMPDIR": str(tmp_path / "temporary")}) as server:
+        server.wait_ready()
+        (lock,) = tmp_path.glob("temporary/sagedock-*.lock")
+        (worker,) = server.workers
+        os.kill(worker, signal.SIGTERM)
+        wait_until(lambda: server.workers not in ([], [worker]), "no worker took its place", server)
+        assert lock.exists()
+        assert server.stop() == 0
+    assert not lock.exists()
+
+
 def test_a_second_server_of_a_directory_names_the_first(served_alone: Server) -> None:
     with Server(served_alone.base) as second:
         assert second.process.wait(PATIENCE_SECONDS) != 0

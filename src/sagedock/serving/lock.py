@@ -18,23 +18,37 @@ from sagedock.errors import PlatformError
 def only_server_of(directory: Path, port: int) -> Iterator[None]:
     """Hold the lock of `directory` while the block runs; the kernel frees it when every process that has it is gone.
 
-    The lock lies in the temporary directory, since a model directory is mounted read-only. Raises PlatformError naming
-    the process and port that have it.
+    The lock lies in the temporary directory, since a model directory is mounted read-only, and goes with whoever took
+    it; a forked worker leaves it. Raises PlatformError naming the process and port that have it.
     """
-    file = _lock_file(directory)
+    file, holder = _lock_file(directory), os.getpid()
+    descriptor = _locked(file, directory)
     try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise PlatformError(f"cannot write {file}: {error.strerror}; make the temporary directory writable") from error
-    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"pid": holder, "port": port}).encode(), 0)
+        yield
+    finally:
+        if os.getpid() == holder:
+            file.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _locked(file: Path, directory: Path) -> int:
+    """A descriptor of the file that lies there and is locked by us: one that its holder just removed is no lock."""
+    while True:
+        try:
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            message = f"cannot write {file}: {error.strerror}; make the temporary directory writable"
+            raise PlatformError(message) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise _taken(directory, descriptor) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "port": port}).encode(), 0)
-        yield
-    finally:
+            taken = _taken(directory, descriptor)
+            os.close(descriptor)
+            raise taken from error
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
         os.close(descriptor)
 
 
