@@ -17,6 +17,8 @@ import pytest
 from moto.core.responses import ActionResult
 from moto.sagemaker.responses import SageMakerResponse
 
+from sagedock.cloud.aws import asking
+from sagedock.errors import PlatformError
 from tests.cloud.command import BUCKET, CHURN, Sagedock
 from tests.cloud.services import ACCOUNT, REGION, Aws, write_log
 
@@ -221,3 +223,12 @@ def test_a_tuning_job(aws: Aws, sagedock: Sagedock) -> None:
     name = {"HyperParameterTuningJobName": "sagedock-churn"}
     job = aws.client("sagemaker").describe_hyper_parameter_tuning_job(**name)
     assert job["TrainingJobDefinition"]["RoleArn"] == role
+
+
+def test_an_upload_that_fails_is_told_with_its_place(aws: Aws, tmp_path: Path) -> None:
+    """The transfer of a file has errors of boto3's own, which are none of botocore's."""
+    file = tmp_path / "rows.csv"
+    file.write_text("1\n")
+    told = r"uploading rows\.csv: Failed to upload .*NoSuchBucket"
+    with pytest.raises(PlatformError, match=told), asking("uploading rows.csv"):
+        aws.client("s3").upload_file(str(file), "there-is-no-such-bucket", "rows.csv")

@@ -53,6 +53,7 @@ def asking(doing: str) -> Iterator[None]:
     """Turn what AWS or boto3 refuses inside into an error that says what was being done and what to do about it."""
     try:
         import botocore.exceptions as refused
+        from boto3.exceptions import Boto3Error
     except ImportError as error:
         raise PlatformError(EXTRA) from error
     try:
@@ -63,7 +64,7 @@ def asking(doing: str) -> Iterator[None]:
         raise UserError(
             f"{doing}: AWS has no credentials of yours: run `aws configure` or `aws sso login`, or set AWS_PROFILE"
         ) from error
-    except (refused.BotoCoreError, refused.HTTPClientError) as error:
+    except (refused.BotoCoreError, refused.HTTPClientError, Boto3Error) as error:
         raise PlatformError(f"{doing}: {error}") from error
 
 
