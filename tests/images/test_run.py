@@ -207,6 +207,16 @@ def test_an_image_that_is_not_here(shell: Callable[..., Path], tmp_path: Path) -
     assert "--image sagedock:cpu" in done.stderr
 
 
+@pytest.mark.parametrize(("memory", "reason"), [("abc", "memory (abc) should specify the units"), ("1k", "Minimum")])
+def test_a_limit_that_docker_refuses(shell: Callable[..., Path], tmp_path: Path, memory: str, reason: str) -> None:
+    """The package refuses some options before it asks the engine."""
+    done = sagedock("run", shell("true"), "--base", str(tmp_path / "base"), "--memory", memory)
+    assert done.returncode == 1
+    assert "PlatformError: Docker cannot start" in done.stderr
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_delete_removes_what_still_runs(
     shell: Callable[..., Path], tmp_path: Path, client: docker.DockerClient
 ) -> None:

@@ -104,12 +104,12 @@ def started(client: Any, container: Container) -> Iterator[Any]:
 
 @contextmanager
 def _engine_errors(image: str) -> Iterator[None]:
-    from docker.errors import APIError
+    from docker.errors import DockerException
 
     try:
         yield
-    except APIError as error:
-        raise PlatformError(f"Docker cannot start {image}: {error.explanation or error}") from error
+    except DockerException as error:  # the package refuses some options itself, before it asks the engine
+        raise PlatformError(f"Docker cannot start {image}: {getattr(error, 'explanation', None) or error}") from error
 
 
 def _options(client: Any, container: Container) -> dict[str, Any]:
