@@ -240,7 +240,7 @@ def test_silence_ends_a_call(source: Path, output: Path) -> None:
     assert len(container.asked) == 2
 
 
-def test_one_object_fails_and_the_others_go_on(source: Path, output: Path) -> None:
+def test_one_object_fails_and_the_others_go_on(source: Path, output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Contract 4.4: finished outputs stay, nothing stands under the name of the failed one, the job fails."""
     for name, body in {"a": b"1\n", "b": b"bad\n", "c": b"333\n"}.items():
         (source / name).write_bytes(body)
@@ -250,6 +250,7 @@ def test_one_object_fails_and_the_others_go_on(source: Path, output: Path) -> No
     ):
         run_on(container, source, output)
     assert left(output) == {"a.out": b"1\n", "c.out": b"3\n"}
+    assert "transformed 2 of 3 objects: 2 records in" in capsys.readouterr().err
 
 
 def test_an_old_output_outlives_a_failed_job(source: Path, output: Path) -> None:

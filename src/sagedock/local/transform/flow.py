@@ -99,5 +99,6 @@ class Flow:
         if result.reply.status == NO_ANSWER and (reason := self._gone()) is not None:
             raise PlatformError(reason)
         position = max(result.batch.position, self._positions.get(work, 0))
-        self._progress.advance(position - self._positions.get(work, 0), result.batch.count)
+        answered = result.batch.count if result.reply.good else 0
+        self._progress.advance(position - self._positions.get(work, 0), answered)
         self._positions[work] = position
