@@ -207,6 +207,8 @@ def _plan(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from sagedock.local.sample import Sample
 
     model = options.model or Paths.from_environment(environment).model
+    if model.is_file():
+        raise UserError(f"{model} is a file: unpack it, and name the directory, where plan.json goes too")
     algorithm = environment.get("SAGEDOCK_ALGORITHM")
     sample = Sample.of(options.sample, options.content_type, options.accept, model, algorithm)
     return plan(model, sample, environment, limit_ms=options.p99, seconds=options.seconds, output=options.output)

@@ -105,6 +105,20 @@ def test_a_batch_of_samples_is_a_body_just_within_the_size() -> None:
     assert len(Sample(b"\n" * 3_000_000, "text/csv").repeated(1)) == 3_000_000
 
 
+def test_an_archive_is_no_model_directory(tmp_path: Path) -> None:
+    (tmp_path / "model.tar.gz").write_bytes(b"")
+    ran = sagedock("plan", "--model", str(tmp_path / "model.tar.gz"))
+    assert ran.returncode == 1
+    assert "model.tar.gz is a file: unpack it, and name the directory" in ran.stderr
+
+
+@pytest.mark.parametrize("given", [["--p99", "nan"], ["--p99", "-1"], ["--seconds", "nan"], ["--seconds", "inf"]])
+def test_a_number_that_measures_nothing(given: list[str]) -> None:
+    ran = sagedock("plan", *given)
+    assert ran.returncode == 2
+    assert f"argument {given[0]}: {given[1]} must be a number above 0" in ran.stderr
+
+
 def test_a_missing_model_is_named(tmp_path: Path) -> None:
     ran = sagedock("plan", "--model", str(tmp_path / "absent"))
     assert ran.returncode == 1
