@@ -76,6 +76,14 @@ def test_an_archive_that_leads_out_is_refused(tmp_path: Path, source: Path, outp
     assert (ran.returncode, "ModelError" in ran.stderr, output.exists()) == (1, True, False), ran.stderr
 
 
+def test_a_directory_without_a_model_has_the_name_that_was_given(tmp_path: Path, source: Path, output: Path) -> None:
+    (source / "a.csv").write_bytes(b"1\n")
+    (tmp_path / "nothing").mkdir()
+    ran = transform(tmp_path, body(source, output), tmp_path / "nothing")
+    assert ran.returncode == 1
+    assert f"ModelError: the model directory {tmp_path / 'nothing'} is missing or empty" in ran.stderr
+
+
 def test_the_container_is_told_of_the_job(tmp_path: Path, model: Path, source: Path, output: Path) -> None:
     """Contract 4.1: the platform's variables and the job's Environment; this shell's own batch variables are lost.
 

@@ -78,7 +78,11 @@ class LocalServer:
     @property
     def last_words(self) -> str:
         """The end of the server's log, in one line."""
-        return " | ".join(self._log.read_text(errors="replace").strip().splitlines()[-5:])[:1000]
+        return " | ".join(self._said().strip().splitlines()[-5:])[:1000]
+
+    def _said(self) -> str:
+        """The log, in which the model has the name that the caller knows and not that of our link to it."""
+        return self._log.read_text(errors="replace").replace(str(self._log.with_name("model")), str(self.model))
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL to whoever is left after SageMaker's 30 s."""
@@ -122,7 +126,7 @@ class LocalServer:
 
     def _wait_until_ready(self, deadline: float) -> None:
         while not self._ready():
-            said = self._log.read_text(errors="replace")
+            said = self._said()
             if REFUSAL in said:
                 raise ModelError(said.partition(REFUSAL)[2].splitlines()[0])
             if not self.alive or time.perf_counter() > deadline:
