@@ -14,8 +14,10 @@ from sagedock.formats import csv as csv_format
 from sagedock.formats import instances, libsvm, parquet
 from sagedock.formats import records as recordio
 from sagedock.formats.table import Table
+from sagedock.serving.invocations import ROWS_AT_ONCE
 from tests.serving.models import COLUMNS, csv, records
 from tests.serving.process import Server, reply_of
+from tests.serving.wire import post, talk
 
 MEBIBYTE = 1024 * 1024
 LIMIT = 25 * MEBIBYTE
@@ -244,6 +246,19 @@ def test_unknown_routes_are_json(served: Server, method: str, path: str, status:
     assert reply.status == status
     assert reply.headers["content-type"] == "application/json"
     assert "/invocations" in reply.error["message"]
+
+
+@pytest.mark.parametrize(("target", "status"), [(b"http://[::1", 404), (b"http://[a]b/ping", 200)])
+def test_targets_in_absolute_form(served: Server, target: bytes, status: int) -> None:
+    """RFC 9112 section 3.2.2; the host in them is not looked at."""
+    assert [reply.status for reply in talk(served, b"GET " + target + b" HTTP/1.1\r\nHost: t\r\n\r\n")] == [status]
+
+
+def test_many_rows_for_a_client_that_knows_no_chunks(served: Server) -> None:
+    """contract 3.6: HTTP/1.0 gets the whole answer with its length."""
+    body = csv(records(1)) * (ROWS_AT_ONCE + 1)
+    (reply,) = talk(served, post(body).replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+    assert reply.body == served.invoke(body).body
 
 
 def test_custom_attributes_come_back(served: Server) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Protocol
@@ -24,6 +24,10 @@ class Answer:
     def whole(self) -> bytes:
         """The body with all its pieces, which are spent by this."""
         return self.body if self.pieces is None else self.body + b"".join(self.pieces)
+
+    def in_one(self) -> Answer:
+        """The same answer with all its pieces in the body; making them takes its time."""
+        return self if self.pieces is None else replace(self, body=self.whole(), pieces=None)
 
     def head(self, extra: bytes = b"") -> bytes:
         """Status line and header fields up to the empty line; `extra` are whole fields more.

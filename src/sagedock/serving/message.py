@@ -7,6 +7,8 @@ import io
 LONGEST_TARGET = 8190
 LONGEST_HEAD = 32 * 1024
 MOST_FIELDS = 100
+UPGRADE = b"upgrade"
+"""The field that asks for another protocol."""
 MOST_FRAMING = 8
 """Bytes sent for each byte of a body in chunks; chunks of one byte take six."""
 
@@ -33,6 +35,12 @@ class Message:
             name = name.lower()
             before = self.headers.get(name)
             self.headers[name] = value if before is None else before + b", " + value
+
+    def head(self, method: bytes, version: str) -> bytes:
+        """The head as it came, without UPGRADE."""
+        lines = [b"%b %b HTTP/%b" % (method, self.target, version.encode())]
+        lines += [b"%b: %b" % field for field in self.headers.items() if field[0] != UPGRADE]
+        return b"\r\n".join([*lines, b"", b""])
 
     def measure(self, size: int) -> None:
         """Count what neither fields nor body account for: an unfinished line, or what stands around chunks."""

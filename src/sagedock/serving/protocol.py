@@ -14,7 +14,7 @@ import httptools
 from sagedock.serving import errors
 from sagedock.serving.answer import CLOSE, CONTINUE, KEEP_ALIVE, LAST_CHUNK, Answer, Answers, chunk
 from sagedock.serving.connections import LINGER_SECONDS, SILENCE_SECONDS, Connections
-from sagedock.serving.message import LONGEST_HEAD, LONGEST_TARGET, MOST_FIELDS, Message
+from sagedock.serving.message import LONGEST_HEAD, LONGEST_TARGET, MOST_FIELDS, UPGRADE, Message
 from sagedock.serving.request import CUSTOM_ATTRIBUTES, Request, too_large
 
 MOST_WAITING = 16
@@ -80,15 +80,31 @@ class Connection(asyncio.Protocol):
         elif self._message.in_body:
             self.deadline = self._connections.now + SILENCE_SECONDS
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._last = True  # no other protocol is spoken here; the request itself is answered
+            self._feed(memoryview(data))
         except httptools.HttpParserError as error:
             self._refuse_damaged(error)
         if self._begun and not self._fresh:
             self._message.measure(len(data))
             self._check_size()
         self._advance()
+
+    def _feed(self, data: memoryview) -> None:
+        """No other protocol is spoken here: who asks for one is answered in this (RFC 9110 section 7.8)."""
+        while data and not self._last:
+            try:
+                self._parser.feed_data(data)
+                data = data[:0]
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+                if UPGRADE in self._message.headers:
+                    self._read_again()
+                else:
+                    self._last = True  # CONNECT: what follows is not HTTP; the request itself is answered
+
+    def _read_again(self) -> None:
+        """The parser takes nothing behind a head that asks for another protocol: give another one the head without."""
+        parser, self._parser = self._parser, httptools.HttpRequestParser(self)
+        self._parser.feed_data(self._message.head(parser.get_method(), parser.get_http_version()))
 
     def eof_received(self) -> bool:
         """The client sends no more; what it has sent is answered."""
@@ -101,7 +117,7 @@ class Connection(asyncio.Protocol):
             self._refuse(HTTPStatus.BAD_REQUEST, f"the request body ended after {message.received} of {wanted} bytes")
         self._last = True
         self._advance()
-        return self._current is not None
+        return self._current is not None or bool(self._queue)
 
     def pause_writing(self) -> None:
         self._blocked = True
@@ -162,9 +178,9 @@ class Connection(asyncio.Protocol):
             self._connections.hold(self, message.received - self._counted(before))
 
     def on_message_complete(self) -> None:
-        if self._refusal is not None or self._last:
-            return
         message, parser = self._message, self._parser
+        if self._refusal is not None or self._last or (UPGRADE in message.headers and parser.should_upgrade()):
+            return
         keeps_alive = parser.should_keep_alive()
         self._last = not keeps_alive
         if message.received > SMALL:
@@ -179,7 +195,7 @@ class Connection(asyncio.Protocol):
                 parser.get_http_version(),
             )
         )
-        message.in_body = self._begun = False
+        message.in_body = self._begun = self._invites = False
         if len(self._queue) >= MOST_WAITING:
             self._is_ahead = True
             self.wait()
@@ -279,8 +295,6 @@ class Connection(asyncio.Protocol):
         if self._connections.draining and not self._queue and not self._begun:
             request.keeps_alive = False
             self._last = True
-        if answer.pieces is not None and (request.version == "1.0" or request.method == b"HEAD"):
-            answer = Answer(answer.status, answer.whole(), answer.content_type, headers=answer.headers)
         self._write(answer, self._fields_for(request), only_head=request.method == b"HEAD")
         if answer.pieces is None:
             self._finish()
@@ -366,6 +380,9 @@ class Connection(asyncio.Protocol):
             return  # its answer is being made, and takes the time it takes
         if self._blocked and self._transport.get_write_buffer_size() < self._unsent:
             self.pause_writing()  # the client reads, slowly
+            return
+        if not self._blocked and not self._transport.is_reading():
+            self.deadline = self._connections.now + SILENCE_SECONDS  # it waits for us
             return
         if self._begun and not self._last and self._current is None:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the client sent nothing for too long in the middle of a request")

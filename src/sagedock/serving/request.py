@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 from sagedock.errors import PayloadTooLarge, UnsupportedMediaType, UserError
 
@@ -19,6 +19,9 @@ CONTENT_ENCODING = b"content-encoding"
 ACCEPT = b"accept"
 CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
 INFERENCE_ID = b"x-amzn-sagemaker-inference-id"
+
+_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
+"""What stands before the path of a target in absolute form (RFC 9112 section 3.2.2)."""
 
 
 @dataclass(slots=True)
@@ -39,6 +42,11 @@ class Request:
     def path(self) -> str:
         """The path of `target`, percent-coded as sent, without query and without a slash at its end."""
         return _path(self.target) if len(self.target) <= LONGEST_KEPT else _path.__wrapped__(self.target)
+
+    @property
+    def takes_pieces(self) -> bool:
+        """Whether its client knows answers in chunks."""
+        return self.version != "1.0"
 
     def text(self, name: bytes) -> str | None:
         """The value of a header, or None."""
@@ -67,8 +75,7 @@ class Request:
 
 @lru_cache(maxsize=4096)
 def _path(target: bytes) -> str:
-    text = target.decode("latin-1")
-    path = text.partition("?")[0] if text.startswith("/") else urlsplit(text).path
+    path = _AUTHORITY.sub("", target.decode("latin-1"), count=1).partition("?")[0]
     return path.rstrip("/") or "/"
 
 
