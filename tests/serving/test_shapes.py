@@ -9,6 +9,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from tests.serving.held import HeldModel
 from tests.serving.models import ARTEFACT, csv, records
 from tests.serving.process import PATIENCE_SECONDS, Server, reply_of, wait_until
@@ -27,6 +29,14 @@ def test_one_process_is_enough(model_base: Path) -> None:
         wait_until(lambda: not server.listens(), "it still accepts connections")
         idle.request("POST", "/invocations", csv(records(2)), {"Content-Type": "text/csv"})
         assert reply_of(idle).status == 200
+        assert server.process.wait(PATIENCE_SECONDS) == 0
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGHUP])
+def test_the_terminal_ends_a_process_that_is_alone(model_base: Path, sent: signal.Signals) -> None:
+    """Nobody else passes Ctrl-C on to it."""
+    with Server(model_base, {"SAGEDOCK_SINGLE_PROCESS": "true"}) as server:
+        server.wait_ready().process.send_signal(sent)
         assert server.process.wait(PATIENCE_SECONDS) == 0
 
 

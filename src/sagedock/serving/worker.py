@@ -16,6 +16,8 @@ from gunicorn.workers.base import Worker as MindedWorker
 from sagedock.serving.connections import Connections
 from sagedock.serving.protocol import Connection
 
+ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What ends a server that is alone; otherwise the parent passes SIGTERM on for all of them."""
 TICK_SECONDS = 1.0
 ACCEPTS_AT_ONCE = 16
 COURTESY_SECONDS = 0.002
@@ -65,7 +67,8 @@ class Worker(MindedWorker):  # type: ignore[misc]
         self.slot.occupy()
         self.connections = Connections(self.slot, self.app.settings.body_memory_bytes)
         self.service = self.app.service_of(self)
-        self.loop.add_signal_handler(signal.SIGTERM, self._drain)
+        for number in ENDINGS if self.app.settings.single_process else ENDINGS[:1]:
+            self.loop.add_signal_handler(number, self._drain)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         for listener in self.sockets:
             listener.setblocking(False)
@@ -143,6 +146,7 @@ class Worker(MindedWorker):  # type: ignore[misc]
                 pass
             listener.close()
         self.connections.drain()
+        self.loop.call_later(self.cfg.graceful_timeout, self.drained.set)
         self._watch_the_end()
 
     def _watch_the_end(self) -> None:
