@@ -30,8 +30,10 @@ class Model(Protocol):
         """Columns of a request record."""
 
     @property
-    def in_line(self) -> bool:
-        """Whether `predict` is compiled code without waits, microseconds a row: small requests need no thread then."""
+    def in_line_bytes(self) -> int:
+        """Bodies up to this size are answered by compiled code without waits, in a few milliseconds: they need no
+        thread. 0 where that is true of none.
+        """
 
     @property
     def memory_bytes(self) -> int:

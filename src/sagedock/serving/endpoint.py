@@ -27,7 +27,7 @@ class Endpoint:
         self._lock = threading.Lock()
         self._waiting: list[Callable[[Endpoint], object]] | None = []
         self._loaded: Loaded | None = None
-        self._in_line = False
+        self._in_line_bytes = -1
         self._failure: ModelError | None = None
         self._speaks = speaks
 
@@ -43,9 +43,9 @@ class Endpoint:
     def serves(self, path: str) -> bool:
         return path == PATH
 
-    def at_once(self, _path: str) -> Endpoint | None:
-        """The model where it is there and answers in microseconds."""
-        return self if self._in_line else None
+    def at_once(self, _path: str, size: int) -> Endpoint | None:
+        """The model where it is there and answers a body of `size` bytes in line."""
+        return self if size <= self._in_line_bytes else None
 
     def when_ready(self, _path: str, action: Callable[[Endpoint], object]) -> None:
         """Run `action` once loading has ended, well or not: now, or in the thread that loads."""
@@ -72,8 +72,8 @@ class Endpoint:
         """An unforeseen error is left to the thread's hook, which writes its traceback to the log."""
         try:
             loaded = self._load()
-            self._in_line = loaded.model.in_line
             self._loaded = loaded
+            self._in_line_bytes = loaded.model.in_line_bytes  # not before: who answers in line finds the model there
         except SagedockError as error:  # whatever is wrong with the model, the client's request is not
             self._failure = ModelError(str(error))
             if self._speaks:

@@ -29,11 +29,11 @@ class MultiModelEndpoint:
         """Whether a POST to `path` is an invocation."""
         return path.endswith(END) and path.startswith(BEGIN) and path.count("/") == 3
 
-    def at_once(self, path: str) -> Use | None:
-        """The model of `path` where it is in memory and answers in microseconds."""
+    def at_once(self, path: str, size: int) -> Use | None:
+        """The model of `path` where it is in memory and answers a body of `size` bytes in line."""
         name = _name(path)
         loaded = self._repository.at_hand(name)
-        if loaded is None or not loaded.model.in_line:
+        if loaded is None or size > loaded.model.in_line_bytes:
             return None
         use = self.use(name)
         if use.there:

@@ -22,7 +22,7 @@ from sagedock.serving import errors
 from sagedock.serving.answer import Answer
 from sagedock.serving.metrics import CONTENT_TYPE as METRICS_TYPE
 from sagedock.serving.metrics import exposition
-from sagedock.serving.request import ACCEPT, CONTENT_TYPE, INFERENCE_ID, Request
+from sagedock.serving.request import ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, INFERENCE_ID, Request
 from sagedock.serving.scoreboard import Scoreboard, Slot
 
 if TYPE_CHECKING:  # Flask answers the management routes, and is imported where they are served only
@@ -67,8 +67,8 @@ class Models(Protocol):
     def serves(self, path: str) -> bool:
         """Whether a POST to `path` is an invocation."""
 
-    def at_once(self, path: str) -> Use | None:
-        """The model of `path` where it answers in microseconds, without waiting for anything."""
+    def at_once(self, path: str, size: int) -> Use | None:
+        """The model of `path` where it answers a body of `size` bytes without waiting for anything, in little time."""
 
     def when_ready(self, path: str, action: Callable[[Use], object]) -> None:
         """Run `action` once the model of `path` has loaded, or could not be; from any thread, perhaps at once."""
@@ -126,8 +126,8 @@ class Service:
     def _invocation(self, path: str, request: Request, deliver: Deliver) -> Answer | None:
         arrived = time.perf_counter()
         self._slot.begun(len(request.body))
-        if len(request.body) <= IN_LINE_BYTES and request.headers.get(CONTENT_TYPE, b"").startswith(IN_LINE_TYPES):
-            use = self._models.at_once(path)
+        if _is_small(request):
+            use = self._models.at_once(path, len(request.body))
             if use is not None:
                 return self._counted(self._invoked(use, request), request, arrived)
 
@@ -189,7 +189,15 @@ class Service:
     def _invoke(self, use: Use, request: Request) -> Answer:
         with use:
             body = request.content(self._settings.max_payload_bytes)
-            return use.invoke(body, request.text(CONTENT_TYPE), request.text(ACCEPT))
+            answer = use.invoke(body, request.text(CONTENT_TYPE), request.text(ACCEPT))
+            return answer if request.takes_pieces else answer.in_one()
+
+
+def _is_small(request: Request) -> bool:
+    """Whether reading the body is worth no thread; a zipped one may be a thousand times as long as it looks."""
+    headers = request.headers
+    plain = CONTENT_ENCODING not in headers and headers.get(CONTENT_TYPE, b"").startswith(IN_LINE_TYPES)
+    return plain and len(request.body) <= IN_LINE_BYTES
 
 
 def guarded(work: Callable[..., Result], failed: Callable[[Exception], Result], *arguments: object) -> Result:

@@ -19,14 +19,19 @@ if TYPE_CHECKING:
     from sagedock.core import Forest
 
 
+IN_LINE_SECONDS = 0.005
+"""Other requests of the worker, /ping among them, may wait for one answer so long."""
+SECONDS_A_TREE = 40e-9
+"""What a record takes in a tree of ten levels, measured; shallow trees take a quarter."""
+
+
 @dataclass(frozen=True, slots=True)
 class ForestBooster:
     """The trees of one file; `file` is where they came from, for `artefact`."""
 
     forest: Forest
     file: Path
-
-    in_line = True
+    in_line_bytes: int
 
     @property
     def memory_bytes(self) -> int:
@@ -52,6 +57,11 @@ class ForestBooster:
         return self.file.read_bytes()
 
 
+def in_line_bytes(columns: int, trees: int) -> int:
+    """The longest body that so many trees answer within IN_LINE_SECONDS: a record takes a byte a column at least."""
+    return int(IN_LINE_SECONDS / SECONDS_A_TREE * columns) // max(1, trees)
+
+
 def compiled(native: Native, found: ModelFile, file: Path, deepest_asked: int = -1) -> ForestBooster:
     """The booster for a file whose `beyond` is None; `deepest_asked` as in `Native.Forest`."""
     trees, link = found.trees, LINKS[found.learner.objective]
@@ -69,4 +79,4 @@ def compiled(native: Native, found: ModelFile, file: Path, deepest_asked: int = 
         link=link.answer,
         deepest_asked=deepest_asked,
     )
-    return ForestBooster(forest, file)
+    return ForestBooster(forest, file, in_line_bytes(found.learner.feature_count, len(trees.output)))

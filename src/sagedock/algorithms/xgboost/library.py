@@ -31,7 +31,7 @@ class LibraryBooster:
     linear: bool
     memory_bytes: int = 0
 
-    in_line = False
+    in_line_bytes = 0
     answer_csv = None
 
     def scores(self, features: NDArray[np.float32] | csr_matrix) -> NDArray[np.float32]:

@@ -41,8 +41,8 @@ class Booster(Protocol):
     """One booster that answers: compiled trees, or XGBoost's own."""
 
     @property
-    def in_line(self) -> bool:
-        """Whether it is compiled code without waits."""
+    def in_line_bytes(self) -> int:
+        """As `sagedock.algorithm.Model.in_line_bytes`."""
 
     @property
     def memory_bytes(self) -> int:
@@ -84,9 +84,9 @@ class XGBoostModel:
         return cls(wrapped, learner.objective, learner.class_count, learner.feature_count, **facts)
 
     @cached_property
-    def in_line(self) -> bool:
-        """Whether every answer is compiled code without waits, microseconds a row."""
-        return all(booster.in_line for booster in self.boosters)
+    def in_line_bytes(self) -> int:
+        """Bodies up to this size are answered by compiled code in little time: each booster has its share of it."""
+        return min(booster.in_line_bytes for booster in self.boosters) // len(self.boosters)
 
     @cached_property
     def answer_csv(self) -> Callable[[bytes], bytes | None] | None:
