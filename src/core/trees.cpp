@@ -52,6 +52,7 @@ namespace avx512 {
 
 namespace {
 
+constexpr float kLeastProbability = 1e-6f;  // XGBoost lets a base score come no nearer to 0 and 1
 constexpr size_t kLanes = 16;
 constexpr int kDeepestAsked[] = {6, 7, 8};  // by instruction set; deeper trees are walked, as asking doubles with depth
 constexpr int kMostAsked = 8;
@@ -132,7 +133,10 @@ Link link_of(const std::string& name) {
 }
 
 float margin_of(Link base_link, float score) {
-    if (base_link == Link::logistic) return -std::log(1.0f / score - 1.0f);
+    if (base_link == Link::logistic) {
+        const float within = std::clamp(score, kLeastProbability, 1.0f - kLeastProbability);
+        return -std::log(1.0f / within - 1.0f);
+    }
     if (base_link == Link::exponential) return std::log(score);
     return score;
 }

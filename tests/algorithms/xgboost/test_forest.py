@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from sagedock import core
 from sagedock.algorithms.xgboost import model_file
-from sagedock.algorithms.xgboost.forest import ForestBooster, compiled
+from sagedock.algorithms.xgboost.forest import ForestBooster, compiled, in_line_bytes
 from sagedock.algorithms.xgboost.model import XGBoostModel, load
 from sagedock.algorithms.xgboost.objectives import LINKS
 from sagedock.contracts.hosting import InferenceOptions
@@ -299,6 +299,31 @@ def both_ways(directory: Path, monkeypatch: pytest.MonkeyPatch, options: Inferen
 
 
 @needs_core
+@needs_core
+def test_the_larger_the_forests_the_shorter_the_bodies_that_hold_up_a_health_check(tmp_path) -> None:
+    """contract D03: a record has a byte a column at least, and takes its time in every tree."""
+    assert in_line_bytes(1, 1000) < in_line_bytes(1, 100) < in_line_bytes(50, 100)
+    boosters = [trained("reg:squarederror", seed=seed, subsample=0.5) for seed in range(3)]
+    one, three = (
+        load(written(tmp_path, *boosters), None, InferenceOptions(ensemble=ensemble)) for ensemble in (False, True)
+    )
+    assert three.in_line_bytes == one.in_line_bytes // 3
+
+
+@needs_core
+@pytest.mark.parametrize("score", ["[0E0]", "[1E0]", "1E-8", "9.99999999E-1"])
+@pytest.mark.parametrize("objective", ["binary:logistic", "reg:logistic", "count:poisson"])
+def test_base_scores_at_the_ends_of_their_range(objective: str, score: str) -> None:
+    """As XGBoost writes them for labels that are all the same; it lets probabilities come no nearer to 0 and 1."""
+    document = json.loads(trained(objective).save_raw("json"))
+    document["learner"]["learner_model_param"]["base_score"] = score
+    content = json.dumps(document).encode()
+    booster = xgboost.Booster()
+    booster.load_model(bytearray(content))
+    answers = compiled(core.native, model_file.read(content), Path("absent")).scores(ASKED)
+    np.testing.assert_array_equal(answers, booster.predict(xgboost.DMatrix(ASKED)))
+
+
 @pytest.mark.parametrize(
     "objective", ["reg:squarederror", "binary:logistic", "binary:hinge", "multi:softmax", "multi:softprob"]
 )
@@ -308,7 +333,7 @@ def test_ensembles_and_selectable_inference_with_and_without_the_core(objective,
     output = ("predicted_label", "predicted_score", "probability", "raw_scores")
     for options in (InferenceOptions(ensemble=True), InferenceOptions(output=output), InferenceOptions()):
         fast, slow = both_ways(written(tmp_path, *boosters), monkeypatch, options)
-        assert (fast.in_line, slow.in_line) == (True, False)
+        assert fast.in_line_bytes > slow.in_line_bytes == 0
         assert fast.describe() == slow.describe()
         answers, wanted = fast.predict(Table(ASKED)).columns, slow.predict(Table(ASKED)).columns
         assert list(answers) == list(wanted)
@@ -349,7 +374,7 @@ def test_what_the_core_cannot_take_is_xgboosts(parameters, reason: str, tmp_path
     matrix = xgboost.DMatrix(features, label, feature_types=types, enable_categorical=True, nthread=1)
     booster = xgboost.train({"nthread": 1, "max_depth": 3, **parameters}, matrix, 6)
     model = load(written(tmp_path, booster), None, InferenceOptions())
-    assert not model.in_line
+    assert model.in_line_bytes == 0
     assert reason in caplog.text
     asked = features[:50]
     if reason == "gblinear":

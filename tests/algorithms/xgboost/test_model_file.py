@@ -143,7 +143,7 @@ BROKEN = [
     ("learner.learner_model_param.base_score", "[1,2]", "base_score"),
     ("learner.learner_model_param.base_score", "nan", "base_score"),
     ("learner.learner_model_param.base_score", "1e99", "too large"),
-    ("learner.learner_model_param.base_score", "1", "binary:logistic can have"),
+    ("learner.learner_model_param.base_score", "1.5", "binary:logistic can have"),
     ("learner.learner_model_param.base_score", 0.5, "not a text"),
     ("learner.learner_model_param", None, "no learner_model_param"),
     ("learner.objective.name", None, "not a text"),

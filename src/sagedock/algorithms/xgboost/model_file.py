@@ -148,8 +148,8 @@ def _unlinked(objective: str, scores: Sequence[float]) -> str | None:
     if objective not in LINKS:
         return f"the objective {objective[:40]}"
     link = LINKS[objective]
-    if (link.base == "logistic" and not all(0 < score < 1 for score in scores)) or (
-        link.base == "exponential" and not all(score > 0 for score in scores)
+    if (link.base == "logistic" and not all(0 <= score <= 1 for score in scores)) or (
+        link.base == "exponential" and not all(score >= 0 for score in scores)
     ):
         raise ValueError(f"its base score {scores[0]!r} is none that {objective} can have")
     if link.answer in {"softmax", "argmax"} and len(scores) < 2:
