@@ -76,6 +76,18 @@ def test_an_archive_that_leads_out_is_refused(tmp_path: Path, source: Path, outp
     assert (ran.returncode, "ModelError" in ran.stderr, output.exists()) == (1, True, False), ran.stderr
 
 
+def test_a_model_is_transformed_with_while_it_is_served(
+    tmp_path: Path, model: Path, source: Path, output: Path
+) -> None:
+    """README: a person serves a model in one terminal and transforms in another."""
+    (source / "a.csv").write_bytes(csv(records(3)))
+    with Server(model.parent) as server:
+        server.wait_ready()
+        ran = transform(tmp_path, body(source, output), model)
+        assert ran.returncode == 0, ran.stderr
+        assert (output / "a.csv.out").read_bytes() == server.invoke(csv(records(3))).body
+
+
 def test_a_directory_without_a_model_has_the_name_that_was_given(tmp_path: Path, source: Path, output: Path) -> None:
     (source / "a.csv").write_bytes(b"1\n")
     (tmp_path / "nothing").mkdir()

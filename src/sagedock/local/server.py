@@ -47,7 +47,9 @@ class LocalServer:
         base = Path(self._folder.name)
         (base / "model").symlink_to(self.model.resolve(), target_is_directory=True)
         self._log = base / "serve.log"
-        variables = {**self.environment, "SAGEMAKER_BASE_DIR": str(base), "SAGEMAKER_BIND_TO_PORT": str(self.port)}
+        places = {"SAGEMAKER_BASE_DIR": str(base), "SAGEMAKER_BIND_TO_PORT": str(self.port)}
+        private = {"TMPDIR": str(base)}  # its lock is its own: the model may be served to others meanwhile
+        variables = {**self.environment, **places, **private}
         began = time.perf_counter()
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
