@@ -77,6 +77,15 @@ def test_a_closed_loop_counts_what_it_sent() -> None:
     assert measured.client_cpu_seconds > 0
 
 
+def test_an_introduction_is_not_measured() -> None:
+    """A server that is slow to take connections is not slow to answer."""
+    with scripted(GOOD, stall=1.0) as (port, server):
+        measured = send(Load(port, [ASK], connections=3, seconds=30, requests=50, introduced=True))
+    assert (measured.answers, measured.errors) == (50, {})
+    assert len(server.requests) == 53
+    assert measured.latencies.sorted_ms[-1] < 1000
+
+
 def test_every_kind_of_error_is_counted_by_its_reason() -> None:
     with scripted(GOOD, WRONG, BUSY, HANG_UP) as (port, _):
         measured = send(Load(port, [ASK], connections=1, seconds=30, requests=40))

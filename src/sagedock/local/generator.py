@@ -56,6 +56,8 @@ class Generator:
     def run(self) -> Measurement:
         """Open the connections, send until the end, wait for what is under way."""
         self.idle = [self._connected() for _ in range(self.load.connections)]
+        if self.load.introduced:
+            self._introduce()
         spent, began = time.process_time(), time.perf_counter()
         self.due, self.end = began, began + self.load.seconds
         last = self._loop()
@@ -70,6 +72,17 @@ class Generator:
             errors=dict(self.errors),
         )
 
+    def _introduce(self) -> None:
+        """One request on each connection, answered before the clock starts."""
+        deadline = time.perf_counter() + self.load.patience
+        while self.idle:
+            self._send(self.idle.pop(), time.perf_counter())
+        while self.busy and (left := deadline - time.perf_counter()) > 0:
+            for descriptor, event in self.poller.poll(left):
+                self._serve(descriptor, event)
+        del self.latencies[:]
+        self.sent = 0
+
     def _loop(self) -> float:
         """Returns when the last answer came."""
         deadline = self.end + self.load.patience
@@ -79,17 +92,20 @@ class Generator:
             if not self.busy and not (self.idle and self._more(now)):
                 return last
             for descriptor, event in self._events(now, deadline):
-                connection = self.busy.get(descriptor)
-                if connection is None:
-                    self._replace(descriptor)
-                elif event & select.EPOLLOUT and connection.rest:
-                    self._push(connection)
-                else:
-                    self._receive(connection)
+                self._serve(descriptor, event)
                 last = time.perf_counter()
             now = time.perf_counter()
         self.errors["not answered in time"] += len(self.busy) + self._overdue()
         return now
+
+    def _serve(self, descriptor: int, event: int) -> None:
+        connection = self.busy.get(descriptor)
+        if connection is None:
+            self._replace(descriptor)
+        elif event & select.EPOLLOUT and connection.rest:
+            self._push(connection)
+        else:
+            self._receive(connection)
 
     def _more(self, now: float) -> bool:
         """Whether a request is still to be sent: due before the end in an open loop, however late it is."""

@@ -39,6 +39,8 @@ class Load:
 
     `rate` is requests per second of an open loop, with the gaps of a Poisson process (seeded); None is a closed loop.
     `patience` is how many seconds after the end a request may still be answered before it counts as an error.
+    `introduced` sends one request on each connection first, which is not measured: the server may take its time to
+    accept a connection, and a short load is not to be charged with that.
     """
 
     port: int
@@ -48,6 +50,7 @@ class Load:
     rate: float | None = None
     requests: int = 1_000_000
     patience: float = 10.0
+    introduced: bool = False
 
 
 class LoadClient:

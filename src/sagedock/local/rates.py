@@ -47,6 +47,7 @@ class RateSearch:
         piece = seconds / (1.5 * PROBES + 1)
         full = self.client.measure(Load(self.server.port, self.exchanges, self.connections, piece))
         kept: KeptRate | None = None
+        refused = full
         lowest, highest = 0.0, full.rate
         bound = full.client_bound
         for _ in range(PROBES if full.answers else 0):
@@ -57,16 +58,18 @@ class RateSearch:
             if keeps(found.measurement, limit_ms):
                 lowest, kept = rate, found
             else:
-                highest = rate
+                highest, refused = rate, found.measurement
             bound = bound or found.client_bound
         if kept is None:
-            return KeptRate(0.0, full, 0.0, bound)
+            return KeptRate(0.0, refused, 0.0, bound)
         return KeptRate(kept.rate, kept.measurement, kept.cpu_us_per_request, bound)
 
     def at(self, rate: float, seconds: float) -> KeptRate:
         """Send at `rate`, and measure what a request costs the server."""
         length = max(seconds, min(FEWEST / rate, 2 * seconds))
-        load = Load(self.server.port, self.exchanges, 4 * self.connections, length, rate, patience=PATIENCE)
+        load = Load(
+            self.server.port, self.exchanges, 4 * self.connections, length, rate, patience=PATIENCE, introduced=True
+        )
         before = self.server.cpu_seconds()
         measured = self.client.measure(load)
         spent = self.server.cpu_seconds() - before
