@@ -40,14 +40,14 @@ class Echo:
         if request.path == "/never":
             return None
         if request.path in {"/pieces", "/broken"}:
-            return Answer(200, b"first;", "text/plain", pieces=self._pieces(request))
+            return Answer(200, b"first;", "text/plain", pieces=self._pieces(request.path, request.body))
         return Answer(200, request.body, "text/plain")
 
-    def _pieces(self, request: Request) -> Iterator[bytes]:
-        yield request.body
-        if request.path == "/broken":
+    def _pieces(self, path: str, body: bytes) -> Iterator[bytes]:
+        yield body
+        if path == "/broken":
             raise ValueError("no more")
-        yield request.body
+        yield body
 
     def proceed(self, answer: Answer, deliver: Callable[[bytes | None], None], fail: Callable[[], None]) -> None:
         assert answer.pieces is not None

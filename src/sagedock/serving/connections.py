@@ -55,7 +55,7 @@ class Connections:
     def add(self, connection: Connection) -> None:
         self.open.add(connection)
         self.idle(connection)
-        if len(self.open) > MOST:
+        if len(self.open) > MOST and not self.draining:  # what is taken while the server stops is answered
             self.make_room(1)
 
     def remove(self, connection: Connection) -> None:

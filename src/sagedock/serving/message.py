@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from http import HTTPStatus
 
 LONGEST_TARGET = 8190
 LONGEST_HEAD = 32 * 1024
@@ -49,13 +50,16 @@ class Message:
         else:
             self._head_bytes += size
 
-    @property
-    def has_large_head(self) -> bool:
-        return self._fields > MOST_FIELDS or self._head_bytes > LONGEST_HEAD
-
-    @property
-    def is_mostly_framing(self) -> bool:
-        return self._body_bytes > LONGEST_HEAD + MOST_FRAMING * self.received
+    def excess(self) -> tuple[HTTPStatus, str] | None:
+        """What is too large about it besides its body, and the status that says so."""
+        if self._fields > MOST_FIELDS or self._head_bytes > LONGEST_HEAD:
+            text = f"the header fields are more than {MOST_FIELDS} or larger than {LONGEST_HEAD} bytes"
+            return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text
+        if len(self.target) > LONGEST_TARGET:
+            return HTTPStatus.REQUEST_URI_TOO_LONG, f"the request target is longer than {LONGEST_TARGET} bytes"
+        if self._body_bytes > LONGEST_HEAD + MOST_FRAMING * self.received:
+            return HTTPStatus.BAD_REQUEST, "the body's chunks are mostly extensions: send larger chunks"
+        return None
 
     @property
     def coding(self) -> bytes | None:

@@ -14,7 +14,7 @@ import httptools
 from sagedock.serving import errors
 from sagedock.serving.answer import CLOSE, CONTINUE, KEEP_ALIVE, LAST_CHUNK, Answer, Answers, chunk
 from sagedock.serving.connections import LINGER_SECONDS, SILENCE_SECONDS, Connections
-from sagedock.serving.message import LONGEST_HEAD, LONGEST_TARGET, MOST_FIELDS, UPGRADE, Message
+from sagedock.serving.message import UPGRADE, Message
 from sagedock.serving.request import CUSTOM_ATTRIBUTES, Request, too_large
 
 MOST_WAITING = 16
@@ -143,14 +143,12 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, target: bytes) -> None:
         self._message.target += target
-        if len(self._message.target) > LONGEST_TARGET:
-            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, f"the request target is longer than {LONGEST_TARGET} bytes")
+        self._check_size()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._refusal is None:
             self._message.add_field(name, value)
-            if self._message.has_large_head:
-                self._refuse_head()
+            self._check_size()
 
     def on_headers_complete(self) -> None:
         message = self._message
@@ -222,14 +220,9 @@ class Connection(asyncio.Protocol):
             self._invites = self._parser.get_http_version() != "1.0"
 
     def _check_size(self) -> None:
-        if self._message.has_large_head:
-            self._refuse_head()
-        elif self._message.is_mostly_framing:
-            self._refuse(HTTPStatus.BAD_REQUEST, "the body's chunks are mostly extensions: send larger chunks")
-
-    def _refuse_head(self) -> None:
-        text = f"the header fields are more than {MOST_FIELDS} or larger than {LONGEST_HEAD} bytes"
-        self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text)
+        excess = self._message.excess()
+        if excess is not None:
+            self._refuse(*excess)
 
     def _refuse_damaged(self, error: httptools.HttpParserError) -> None:
         coding = self._message.coding
@@ -299,6 +292,7 @@ class Connection(asyncio.Protocol):
         if answer.pieces is None:
             self._finish()
         else:
+            self._release_body(request)
             self._pieces = answer
             self._proceed()
 
@@ -349,7 +343,12 @@ class Connection(asyncio.Protocol):
     def _finish(self) -> None:
         request, self._current = self._current, None
         if request is not None:
-            self._connections.release(self._counted(len(request.body)))
+            self._release_body(request)
+
+    def _release_body(self, request: Request) -> None:
+        """It has been read; pieces of an answer may be taken slowly, and need it no more."""
+        size, request.body = len(request.body), b""
+        self._connections.release(self._counted(size))
 
     @staticmethod
     def _counted(size: int) -> int:

@@ -377,11 +377,19 @@ def test_what_the_core_cannot_take_is_xgboosts(parameters, reason: str, tmp_path
     assert model.in_line_bytes == 0
     assert reason in caplog.text
     asked = features[:50]
-    if reason == "gblinear":
+    if reason in {"gblinear", "dart"}:
         wanted = booster.predict(xgboost.DMatrix(asked, nthread=1), validate_features=False)
     else:
         wanted = expected(booster, asked)
     np.testing.assert_array_equal(model.scores(asked), wanted)
+
+
+def test_dart_of_labels_that_are_all_zero(tmp_path: Path) -> None:
+    """XGBoost answers NaN in place, and 0 through its matrix, as Booster.predict does."""
+    matrix = xgboost.DMatrix(FEATURES, np.zeros(len(FEATURES)), nthread=1)
+    booster = xgboost.train({"nthread": 1, "booster": "dart", "objective": "count:poisson"}, matrix, 3)
+    model = load(written(tmp_path, booster), None, InferenceOptions())
+    np.testing.assert_array_equal(model.scores(ASKED), booster.predict(xgboost.DMatrix(ASKED, nthread=1)))
 
 
 @needs_core

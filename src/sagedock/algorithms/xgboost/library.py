@@ -12,7 +12,7 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
-from sagedock.algorithms.xgboost.model_file import GBLINEAR, Learner
+from sagedock.algorithms.xgboost.model_file import GBLINEAR, GBTREE, Learner
 from sagedock.errors import ModelError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class LibraryBooster:
     """An XGBoost booster that answers; `memory_bytes` is an estimate by the size of its file."""
 
     booster: xgboost.Booster
-    linear: bool
+    kind: str
     memory_bytes: int = 0
 
     in_line_bytes = 0
@@ -38,9 +38,11 @@ class LibraryBooster:
         """The objective's own prediction per row, (rows,) or (rows, classes), up to the best iteration."""
         best = self.booster.attr("best_iteration")
         rounds = (0, int(best) + 1) if best is not None else (0, 0)
-        if self.linear:
+        if self.kind != GBTREE:  # in place XGBoost reads no gblinear, and adds up dart's trees in another way
             matrix = xgboost.DMatrix(features, nthread=1)
-            return np.asarray(self.booster.predict(matrix, validate_features=False), dtype=np.float32)
+            rounds = (0, 0) if self.kind == GBLINEAR else rounds
+            answer = self.booster.predict(matrix, validate_features=False, iteration_range=rounds)
+            return np.asarray(answer, dtype=np.float32)
         answer = self.booster.inplace_predict(features, iteration_range=rounds, validate_features=False)
         return np.asarray(answer, dtype=np.float32)
 
@@ -62,7 +64,7 @@ def learner(booster: xgboost.Booster) -> Learner:
 
 def wrapped(booster: xgboost.Booster, size: int = 0) -> LibraryBooster:
     """The booster ready to answer; `size` is that of its file, in bytes."""
-    return LibraryBooster(booster, learner(booster).booster == GBLINEAR, _FORESTS_PER_BYTE * size)
+    return LibraryBooster(booster, learner(booster).booster, _FORESTS_PER_BYTE * size)
 
 
 def load(content: bytes, file: Path) -> xgboost.Booster:
