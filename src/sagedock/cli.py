@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
     except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
         return 128 + signal.SIGINT
 
 

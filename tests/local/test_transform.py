@@ -178,7 +178,7 @@ def test_a_model_that_cannot_be_served(tmp_path: Path, model: Path, source: Path
     ran = transform(tmp_path, body(source, output), model)
     assert (ran.returncode, "ModelError" in ran.stderr) == (1, True), ran.stderr
     missing = transform(tmp_path, body(source, output), tmp_path / "nowhere")
-    assert "there is no such directory or archive" in missing.stderr
+    assert "there is no model at" in missing.stderr
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:

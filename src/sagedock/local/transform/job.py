@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from sagedock.contracts.documents import read_document
 from sagedock.errors import UserError
+from sagedock.local.model import on_this_machine
 from sagedock.local.server import LocalServer
 from sagedock.local.transform import document as documents
 from sagedock.local.transform import parameters
 from sagedock.local.transform.document import TransformJob
-from sagedock.local.transform.models import model_directory
 from sagedock.local.transform.run import Run
 
 MOST_CONTAINERS = 15
@@ -46,14 +45,14 @@ def transform(
     body = read_document(document)
     job = documents.read(body, source=source, output=output)
     run = Run(job, environment, keep_rejects=keep_rejects)
-    with tempfile.TemporaryDirectory(prefix="sagedock-transform-") as scratch, ExitStack() as stack:
-        containers = _started(job, models, environment, Path(scratch), stack)
+    with ExitStack() as stack:
+        containers = _started(job, models, environment, stack)
         run.on([container.port for container in containers], lambda: _gone(containers))
     return 0
 
 
 def _started(
-    job: TransformJob, models: Sequence[Path], environment: Mapping[str, str], folder: Path, stack: ExitStack
+    job: TransformJob, models: Sequence[Path], environment: Mapping[str, str], stack: ExitStack
 ) -> list[LocalServer]:
     if not 1 <= len(models) <= MOST_CONTAINERS:
         raise UserError(f"{len(models)} models: a pipeline has from 1 to {MOST_CONTAINERS}", field="--model")
@@ -61,7 +60,7 @@ def _started(
     variables = {**inherited, **job.environment, **parameters.platform_variables(job)}
     started = []
     for number, model in enumerate(models):
-        directory = model_directory(model, folder / f"model-{number}")
+        directory = stack.enter_context(on_this_machine(str(model)))
         server = LocalServer(directory, {**variables, **_ports(number, len(models))})
         started.append(stack.enter_context(server))
     return started
