@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import signal
 import subprocess
@@ -19,11 +20,17 @@ ROUNDS = "40"
 
 
 def killed_after(job: Job, number: int) -> None:
-    """Start the job and kill it with SIGKILL once the checkpoint of round `number` stands."""
+    """Start the job and kill it with SIGKILL once the checkpoint of round `number` stands.
+
+    It cannot run away meanwhile: the next checkpoint is written to a pipe that nobody reads.
+    """
+    held = job.checkpoints / f".xgboost-checkpoint.{number + 1}.tmp"
+    os.mkfifo(held)
     with job.start() as process:
         wait_until((job.checkpoints / f"xgboost-checkpoint.{number}").exists, process)
         process.kill()
         process.communicate(timeout=PATIENCE_SECONDS)
+    held.unlink()
     assert not (job.model / "manifest.json").exists()
 
 
