@@ -498,7 +498,7 @@ def test_paths_of_invocations(repository: Repository, root: Path) -> None:
     endpoint.when_ready("/models/ein%20Modell/invoke", action)
     assert [(answer.status, answer.body) for answer in answers] == [(200, b"7.0\n")]
     for path in ("/models/absent/invoke", "/models/..%2f..%2fetc/invoke", "/models/%ff/invoke"):
-        assert endpoint.at_once(path) is None
+        assert endpoint.at_once(path, len(BODY)) is None
         with pytest.raises(NotLoaded):
             endpoint.when_ready(path, action)
 
