@@ -16,6 +16,7 @@ from typing import Any
 
 from sagedock import __version__, log
 from sagedock.contracts import documents
+from sagedock.contracts.exits import INTERRUPTED
 from sagedock.errors import SagedockError, UserError
 
 COMMANDS = ("train", "serve", "plan", "run", "delete", "transform", "list", "describe")
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
-        return 128 + signal.SIGINT
+        return INTERRUPTED
 
 
 def _choose_core(environment: Mapping[str, str]) -> None:

@@ -12,12 +12,12 @@ from sagedock.cloud.aws import Account
 from sagedock.cloud.jobs import Follower
 from sagedock.cloud.storage import Storage
 from sagedock.contracts.documents import Document, Kind, RunOptions
+from sagedock.contracts.exits import INTERRUPTED
 from sagedock.errors import SagedockError, UserError
 from sagedock.job_log import JobLog
 from sagedock.progress import Progress
 
 JOBS = (Kind.TRAINING, Kind.TRANSFORM, Kind.TUNING)
-INTERRUPTED = 130
 
 
 def run(document: Document, options: RunOptions, environment: Mapping[str, str]) -> int:

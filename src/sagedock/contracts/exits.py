@@ -14,6 +14,8 @@ _CODES = {
 }
 STOPPED = (143, 137)
 """What a container ends with that was asked to stop, or made to."""
+INTERRUPTED = 128 + signal.SIGINT
+"""What a command of ours ends with after Ctrl-C, as a shell tells it."""
 
 
 def meaning(code: int, *, out_of_memory: bool = False) -> str:

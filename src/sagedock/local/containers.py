@@ -10,7 +10,7 @@ from typing import Any
 
 from sagedock.contracts import failure
 from sagedock.contracts.documents import Document, Kind, RunOptions
-from sagedock.contracts.exits import STOPPED, meaning
+from sagedock.contracts.exits import INTERRUPTED, STOPPED, meaning
 from sagedock.contracts.paths import Paths
 from sagedock.errors import UserError
 from sagedock.job_log import JobLog
@@ -19,7 +19,7 @@ from sagedock.local import container
 from sagedock.local.container import Container, Ended, Mount, caller
 from sagedock.local.ending import Ending
 from sagedock.local.engine import DOCUMENT_LABEL, connected
-from sagedock.local.interrupt import INTERRUPTED, sigterm_like_ctrl_c
+from sagedock.local.interrupt import sigterm_like_ctrl_c
 from sagedock.local.model import Hosted, hosted, on_this_machine
 from sagedock.local.processes import HOSTING_GRACE, TRAINING_GRACE, base_directory, invitation
 from sagedock.local.served import Served

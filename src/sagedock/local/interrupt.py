@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-INTERRUPTED = 128 + signal.SIGINT
-
 
 @contextmanager
 def sigterm_like_ctrl_c() -> Iterator[None]:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from sagedock.contracts import failure
 from sagedock.contracts.documents import Document, Kind, RunOptions
-from sagedock.contracts.exits import STOPPED
+from sagedock.contracts.exits import INTERRUPTED, STOPPED
 from sagedock.errors import UserError
 from sagedock.local import base as platform
 from sagedock.local import process
 from sagedock.local.ending import Ending
-from sagedock.local.interrupt import INTERRUPTED, sigterm_like_ctrl_c
+from sagedock.local.interrupt import sigterm_like_ctrl_c
 from sagedock.local.model import hosted, on_this_machine
 
 TRAINING_GRACE, HOSTING_GRACE = 120, 30
