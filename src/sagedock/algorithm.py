@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, Self, TypeVar, cast
 
 from sagedock.contracts.channels import Channel, ChannelSpecification
 from sagedock.contracts.hosting import InferenceOptions
@@ -19,15 +19,26 @@ from sagedock.contracts.hyperparameters import Declaration, Values
 from sagedock.contracts.manifest import Manifest
 from sagedock.figures import Figure
 from sagedock.formats.media_types import MediaType
-from sagedock.formats.table import Predictions, Table
+from sagedock.formats.objects import Objects
+from sagedock.formats.table import Predictions
 
 
-class Model(Protocol):
-    """A model in memory, ready to answer."""
+class Records(Protocol):
+    """The records of one request as a model reads them; a `Table` is the usual kind."""
 
     @property
-    def feature_count(self) -> int:
-        """Columns of a request record."""
+    def rows(self) -> int:
+        """How many there are."""
+
+    def part(self, begin: int, end: int) -> Self:
+        """Those from `begin` (counted from 0) up to `end`, which may lie behind the last."""
+
+
+RecordsRead = TypeVar("RecordsRead", bound=Records)
+
+
+class Model(Protocol[RecordsRead]):
+    """A model in memory, ready to answer."""
 
     @property
     def in_line_bytes(self) -> int:
@@ -39,8 +50,18 @@ class Model(Protocol):
     def memory_bytes(self) -> int:
         """What the model takes in memory, as far as that is known; 0 for unknown."""
 
-    def predict(self, table: Table) -> Predictions:
-        """One answer per row, in order; a row's answer does not depend on its neighbours. `table` fits already."""
+    def read(self, body: bytes, media_type: MediaType) -> RecordsRead:
+        """The records of a request of one of the algorithm's request types, fit for `predict`.
+
+        A model of tables leaves this to `sagedock.formats.requests` and `Table.fitted_to`. Raises UserError naming the
+        row, the field, the value and what is allowed, and UnsupportedMediaType.
+        """
+
+    def predict(self, records: RecordsRead) -> Predictions | Objects:
+        """One answer per record, in order; a record's answer does not depend on its neighbours."""
+
+    def example(self) -> tuple[bytes, str] | None:
+        """The body of a request of one made-up record and its type, which warms the model up; None for no warm-up."""
 
     def save(self, directory: Path) -> Sequence[str]:
         """Write the artefacts, each whole or not at all, and return their names relative to `directory`."""
@@ -49,15 +70,14 @@ class Model(Protocol):
         """What the manifest says of the model: feature_count, class_names, decision and the like (JSON values)."""
 
 
-class CsvAnswers(Protocol):
-    """What a model may offer beside `Model`: the way from CSV to CSV in one step, without arrays in between."""
+class DirectAnswers(Protocol):
+    """What a model may offer beside `Model`: the way from a body to its answer in one step, without records between."""
 
-    @property
-    def answer_csv(self) -> Callable[[bytes], bytes | None] | None:
-        """From a CSV body without labels to its CSV answer, byte for byte what decoding, `predict` and encoding give.
+    def direct(self, request_type: str, response_type: str) -> Callable[[bytes], bytes | None] | None:
+        """From a body of `request_type` without parameters to the answer that `read`, `predict` and encoding give.
 
         It returns None for a body that is unusual or wrong, which then goes the long way; None itself when there is no
-        such way for this model as it is deployed.
+        such way between these types for this model as it is deployed.
         """
 
 
@@ -65,7 +85,7 @@ class CsvAnswers(Protocol):
 class Trained:
     """What training leaves: the model, what metrics.json holds, and what the report shows."""
 
-    model: Model
+    model: Model[Any]
     metrics: Mapping[str, Any]
     figures: Sequence[Figure]
 
@@ -132,6 +152,8 @@ class Algorithm:
     """Packages whose versions the manifest records, where they are installed."""
     artefacts: Sequence[str] = field(default=())
     """Glob patterns by which a model directory without a manifest is recognised."""
+    answers_in_kind: bool = False
+    """Whether an answer has the type of its request, whatever Accept says."""
     unneeded: Sequence[str] = field(default=())
     """Packages that a library below `model.py` imports merely because they are installed. Serving hides them while it
     loads the model, which saves seconds and memory."""
@@ -140,9 +162,9 @@ class Algorithm:
         """Train on `channels`; raises UserError for whatever is wrong with the data."""
         return cast("Callable[..., Trained]", self._member("training", "train"))(hyperparameters, channels, context)
 
-    def load(self, directory: Path, manifest: Manifest | None, options: InferenceOptions) -> Model:
+    def load(self, directory: Path, manifest: Manifest | None, options: InferenceOptions) -> Model[Any]:
         """The model in `directory`; raises ModelError when it cannot be used."""
-        return cast("Callable[..., Model]", self._member("model", "load"))(directory, manifest, options)
+        return cast("Callable[..., Model[Any]]", self._member("model", "load"))(directory, manifest, options)
 
     def accepts(self, media_type: MediaType) -> bool:
         """Whether a request of this type is read."""

@@ -44,7 +44,7 @@ def saved(folder: Path, objective: str, **options: Any) -> XGBoostModel:
 
 def long_way(model: XGBoostModel) -> Any:
     """The model without its short way."""
-    return SimpleNamespace(feature_count=model.feature_count, predict=model.predict)
+    return SimpleNamespace(read=model.read, predict=model.predict)
 
 
 def outcome(model: Any, body: bytes, content_type: str | None = PLAIN, accept: str | None = None) -> Any:

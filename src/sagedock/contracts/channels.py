@@ -37,6 +37,8 @@ class ChannelSpecification:
     input_modes: Sequence[Literal["File", "Pipe"]] = ("File",)
     """FastFile is File to a container. In Pipe mode the types of `pipe_content_types` are read."""
     pipe_content_types: Sequence[str] = ()
+    distribution: Literal["ShardedByS3Key", "FullyReplicated"] | None = None
+    """The one S3DistributionType that SageMaker takes for it; on one host another gives the same and is warned of."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Channel:
     content_type: str | None = None
     input_mode: Literal["File", "Pipe"] = "File"
     record_wrapper: Literal["None", "RecordIO"] = "None"
+    distribution: str | None = None
+    """S3DistributionType, where it is said."""
 
     def files(self) -> list[Path]:
         """Every file below the channel, in path order; zero-byte and hidden files and folders are skipped.

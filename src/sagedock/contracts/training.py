@@ -108,6 +108,7 @@ def _channel(name: str, facts: object, data: Path) -> Channel:
         content_type=str(facts.get("ContentType") or "") or None,
         input_mode=INPUT_MODES[mode.lower()],
         record_wrapper="RecordIO" if wrapped else "None",
+        distribution=str(facts.get("S3DistributionType") or "") or None,
     )
 
 

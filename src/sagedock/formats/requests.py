@@ -17,9 +17,7 @@ def decode(body: bytes, media_type: MediaType) -> Table:
 
     Raises UserError with the row and what is wrong with it, and UnsupportedMediaType for a type that is not read.
     """
-    charset = media_type.parameters.get("charset", "utf-8")
-    if charset.lower() not in _CHARSETS:
-        raise UnsupportedMediaType(f"the charset {charset!r} is not read: send UTF-8", field="charset")
+    require_utf8(media_type)
     if media_type.essence == CSV:
         return csv.decode(body, media_type)
     if media_type.essence == JSON:
@@ -29,6 +27,13 @@ def decode(body: bytes, media_type: MediaType) -> Table:
     if media_type.essence == LIBSVM:
         return libsvm.decode(body)
     return _decode_binary(body, media_type)
+
+
+def require_utf8(media_type: MediaType) -> None:
+    """Raise UnsupportedMediaType for a charset parameter that names another encoding."""
+    charset = media_type.parameters.get("charset", "utf-8")
+    if charset.lower() not in _CHARSETS:
+        raise UnsupportedMediaType(f"the charset {charset!r} is not read: send UTF-8", field="charset")
 
 
 def _decode_binary(body: bytes, media_type: MediaType) -> Table:

@@ -11,7 +11,9 @@ import orjson
 
 from sagedock import core
 from sagedock.errors import NotAcceptable
+from sagedock.formats import objects
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES, RECORDIO
+from sagedock.formats.objects import Objects
 from sagedock.formats.table import Predictions
 
 RESPONSE_TYPES = (CSV, JSON, JSON_LINES, RECORDIO)
@@ -19,11 +21,13 @@ RESPONSE_TYPES = (CSV, JSON, JSON_LINES, RECORDIO)
 _compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def encode(predictions: Predictions, media_type: str) -> bytes:
+def encode(predictions: Predictions | Objects, media_type: str) -> bytes:
     """One answer per record, in order; every line of a line-oriented answer ends with one newline.
 
     A missing figure is `nan` in CSV and `NaN` in JSON. Raises NotAcceptable for a type that is not written.
     """
+    if isinstance(predictions, Objects):
+        return objects.encode(predictions, media_type)
     if media_type == CSV:
         return _plain_csv(predictions) if predictions.plain else _selected_csv(predictions)
     if media_type in {JSON, JSON_LINES}:

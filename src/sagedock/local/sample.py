@@ -31,7 +31,7 @@ class Sample:
     ) -> Sample:
         """The content of `file`, or a CSV record for the model; raises UserError when neither can be had."""
         if file is None:
-            return cls(record(_feature_count(model, algorithm)), CSV, accept)
+            return cls(*_made_up(model, algorithm), accept)
         if content_type is None:
             raise UserError(f"--sample {file} needs --content-type, for example text/csv", field="--content-type")
         try:
@@ -58,13 +58,19 @@ def record(columns: int) -> bytes:
     return (",".join(f"{numbers.gauss(0.0, 1.0):.4f}" for _ in range(columns)) + "\n").encode()
 
 
-def _feature_count(model: Path, algorithm: str | None) -> int:
-    """Of the manifest or, where there is none, of the model itself, loaded here."""
+def _made_up(model: Path, algorithm: str | None) -> tuple[bytes, str]:
+    """A record as wide as the manifest says or, where it says nothing, the example of the model itself, loaded here."""
     described = manifest.read(model)
-    if described is not None and CSV not in algorithms.find(described.algorithm).request_types:
-        raise UserError(f"a model of {described.algorithm} reads no CSV: give --sample and --content-type")
-    if described is not None and described.feature_count:
-        return described.feature_count
+    if described is not None and described.feature_count and _reads_csv(described):
+        return record(described.feature_count), CSV
     from sagedock.serving.loading import load
 
-    return load(model, algorithm, HostingSettings()).model.feature_count
+    example = load(model, algorithm, HostingSettings()).model.example()
+    if example is None:
+        raise UserError(f"the model in {model} has no example of a request: give --sample and --content-type")
+    body, content_type = example
+    return (record(body.count(b",") + 1), CSV) if content_type == CSV else example
+
+
+def _reads_csv(described: manifest.Manifest) -> bool:
+    return CSV in algorithms.find(described.algorithm).request_types

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sagedock import algorithms
 from sagedock.algorithm import Algorithm, Model
@@ -16,12 +17,9 @@ from sagedock.contracts import manifest, model_directory, signatures
 from sagedock.contracts.hosting import MARKED, HostingSettings
 from sagedock.contracts.model_directory import ModelDirectory
 from sagedock.errors import ModelError, SagedockError, UserError
-from sagedock.formats.media_types import CSV, negotiate, parse_media_type
+from sagedock.formats.media_types import negotiate, parse_media_type
 from sagedock.serving.answer import Answer
 from sagedock.serving.invocations import invoke
-
-_WIDEST_WARM_UP = 1_000_000
-"""Features up to which a model is warmed up by a record; a wider one, which a small file can claim, costs memory."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +29,7 @@ class Loaded:
     """A model in memory with the algorithm that reads requests for it."""
 
     algorithm: Algorithm
-    model: Model
+    model: Model[Any]
     default_accept: str | None = None
     marks_bad_records: bool = False
 
@@ -150,10 +148,11 @@ def _default_accept(algorithm: Algorithm, asked: str | None) -> str | None:
 
 def _warm_up(loaded: Loaded) -> None:
     """Answer one record, so that whatever is loaded late is loaded before the first client comes."""
-    if CSV not in loaded.algorithm.request_types or loaded.model.feature_count > _WIDEST_WARM_UP:
+    example = loaded.model.example()
+    if example is None:
         return
-    body = ",".join(["0"] * loaded.model.feature_count).encode()
+    body, content_type = example
     try:
-        loaded.invoke(body, CSV, None)
+        loaded.invoke(body, content_type, None)
     except SagedockError as error:
         raise ModelError(f"the model loads but does not predict: {error}") from error

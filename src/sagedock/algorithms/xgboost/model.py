@@ -25,6 +25,8 @@ from sagedock.contracts.manifest import NAME as MANIFEST_NAME
 from sagedock.contracts.manifest import Manifest
 from sagedock.contracts.plan import NAME as PLAN_NAME
 from sagedock.errors import ModelError
+from sagedock.formats import requests
+from sagedock.formats.media_types import CSV, MediaType
 from sagedock.formats.table import Predictions, Table
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ARTEFACT = "xgboost-model"
+_WIDEST_EXAMPLE = 1_000_000
 VOTING_OBJECTIVES = ("multi:softmax", "binary:hinge")
 
 
@@ -90,13 +93,27 @@ class XGBoostModel:
 
     @cached_property
     def answer_csv(self) -> Callable[[bytes], bytes | None] | None:
-        """The only booster's, whose scores are the whole answer (`sagedock.algorithm.CsvAnswers`)."""
+        """The only booster's, whose scores are the whole answer."""
         return self.boosters[0].answer_csv if len(self.boosters) == 1 and not self.output else None
+
+    def direct(self, request_type: str, response_type: str) -> Callable[[bytes], bytes | None] | None:
+        """From CSV to CSV, where there is such a way (`sagedock.algorithm.DirectAnswers`)."""
+        return self.answer_csv if request_type == response_type == CSV else None
 
     @property
     def memory_bytes(self) -> int:
         """What the boosters take in memory."""
         return sum(booster.memory_bytes for booster in self.boosters)
+
+    def read(self, body: bytes, media_type: MediaType) -> Table:
+        """The rows of a request, as many columns wide as the model was trained on."""
+        return requests.decode(body, media_type).fitted_to(self.feature_count)
+
+    def example(self) -> tuple[bytes, str] | None:
+        """A row of zeros; None for a model so wide, as a small file can claim, that the row would cost memory."""
+        if self.feature_count > _WIDEST_EXAMPLE:
+            return None
+        return ",".join(["0"] * self.feature_count).encode(), CSV
 
     def predict(self, table: Table) -> Predictions:
         """One answer per row: `score`, or the keys of selectable inference in the order they were asked for."""
