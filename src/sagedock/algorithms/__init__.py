@@ -30,7 +30,7 @@ def find(name: str) -> Algorithm:
 
 
 def _found() -> dict[str, Algorithm]:
-    """Every algorithm by its name: the constant ALGORITHM of each folder here."""
+    """Every algorithm by its name: the constant ALGORITHM of each folder here that has it."""
     folders = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
-    algorithms = [importlib.import_module(f"{__name__}.{folder}").ALGORITHM for folder in folders]
-    return {algorithm.name: algorithm for algorithm in algorithms}
+    faces = [importlib.import_module(f"{__name__}.{folder}") for folder in folders]
+    return {face.ALGORITHM.name: face.ALGORITHM for face in faces if hasattr(face, "ALGORITHM")}
