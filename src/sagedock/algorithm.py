@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar, cast
 
 from sagedock.contracts.channels import Channel, ChannelSpecification
 from sagedock.contracts.hosting import InferenceOptions
@@ -21,6 +21,10 @@ from sagedock.figures import Figure
 from sagedock.formats.media_types import MediaType
 from sagedock.formats.objects import Objects
 from sagedock.formats.table import Predictions
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Records(Protocol):
@@ -90,8 +94,47 @@ class Trained:
     figures: Sequence[Figure]
 
 
+class Cluster(Protocol):
+    """The hosts of one training job (`sagedock.training.cluster` has the real one); with one, nothing waits or moves.
+
+    Every host calls the same operations in the same order, and each waits for the others. When another host fails or is
+    lost, they raise PlatformError with its reason.
+    """
+
+    @property
+    def rank(self) -> int:
+        """This host's place among the sorted hosts; the one of rank 0 writes the model."""
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """The names of all hosts in order of rank."""
+
+    def gather(self, part: bytes | memoryview) -> list[bytes]:
+        """On rank 0 the parts of all hosts in order of rank, on the others an empty list."""
+
+    def broadcast(self, whole: bytes | memoryview = b"") -> bytes:
+        """What rank 0 gives, on every host; what the others give is not looked at."""
+
+    def barrier(self) -> None:
+        """Return once every host has come here."""
+
+    def anyone(self, wish: bool) -> bool:
+        """Whether any host wishes it: the same answer on all, as for `anyone(context.should_stop())`."""
+
+    def mean(self, arrays: Sequence[NDArray[np.float32]], weight: float = 1.0) -> None:
+        """Replace the contents of arrays by their mean over the hosts, the same bits on every host.
+
+        The arrays are C-contiguous and as many and as large on each host. `weight` is what this host's count for, 0
+        for nothing; at least one host's must be above 0.
+        """
+
+
 class Context(Protocol):
     """What the training flow offers to an algorithm (`sagedock.training.context` is the real one)."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """The hosts of this job; an algorithm whose `hosts` is "one" need not look."""
 
     @property
     def device(self) -> str:
@@ -99,11 +142,11 @@ class Context(Protocol):
 
     @property
     def checkpoints(self) -> Path | None:
-        """Where checkpoints live, or None when checkpointing is off."""
+        """Where checkpoints live, or None when checkpointing is off. All hosts share it: only rank 0 writes there."""
 
     @property
     def output_data(self) -> Path:
-        """For artefacts beside the model."""
+        """For artefacts beside the model; each host but the first has a directory of its own."""
 
     @property
     def model_directory(self) -> Path:
@@ -154,13 +197,19 @@ class Algorithm:
     """Glob patterns by which a model directory without a manifest is recognised."""
     answers_in_kind: bool = False
     """Whether an answer has the type of its request, whatever Accept says."""
+    hosts: Literal["one", "many"] = "one"
+    """Whether several hosts may train one model; the flow refuses more than one to algorithms of one."""
     unneeded: Sequence[str] = field(default=())
     """Packages that a library below `model.py` imports merely because they are installed. Serving hides them while it
     loads the model, which saves seconds and memory."""
 
-    def train(self, hyperparameters: Values, channels: Mapping[str, Channel], context: Context) -> Trained:
-        """Train on `channels`; raises UserError for whatever is wrong with the data."""
-        return cast("Callable[..., Trained]", self._member("training", "train"))(hyperparameters, channels, context)
+    def train(self, hyperparameters: Values, channels: Mapping[str, Channel], context: Context) -> Trained | None:
+        """Train on `channels`; raises UserError for whatever is wrong with the data.
+
+        With several hosts only what rank 0 returns is saved; the others may return None.
+        """
+        train = cast("Callable[..., Trained | None]", self._member("training", "train"))
+        return train(hyperparameters, channels, context)
 
     def load(self, directory: Path, manifest: Manifest | None, options: InferenceOptions) -> Model[Any]:
         """The model in `directory`; raises ModelError when it cannot be used."""

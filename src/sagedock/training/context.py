@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sagedock.algorithm import Cluster
 from sagedock.progress import Progress
 from sagedock.training.stopping import StopRequest
 
@@ -17,6 +18,7 @@ class JobContext:
     model_directory: Path
     output_data: Path
     checkpoints: Path | None
+    cluster: Cluster
     stop: StopRequest
     bar: Progress
 

@@ -15,11 +15,12 @@ from sagedock.contracts.files import make_directory, write_text
 from sagedock.contracts.hyperparameters import Values
 from sagedock.contracts.paths import Paths
 from sagedock.contracts.training import ALGORITHM_HYPERPARAMETER, ALGORITHM_VARIABLE, TrainingJob, checked_channels
-from sagedock.errors import SagedockError, Stopped, UnsupportedMediaType, UserError
+from sagedock.errors import AlgorithmError, SagedockError, Stopped, UnsupportedMediaType, UserError
 from sagedock.formats.media_types import parse_media_type
 from sagedock.progress import Progress
 from sagedock.reports import page
 from sagedock.training import script_mode
+from sagedock.training.cluster import Alone
 from sagedock.training.context import JobContext
 from sagedock.training.stopping import StopRequest, listening
 
@@ -65,12 +66,15 @@ def _run(paths: Paths, environment: Mapping[str, str], stop: StopRequest) -> Non
         model_directory=make_directory(paths.model),
         output_data=make_directory(paths.output_data),
         checkpoints=job.checkpoints,
+        cluster=Alone(job.current_host),
         stop=stop,
         bar=Progress.by(environment),
     )
     log.info("training %s on the %s, job %s", algorithm.name, context.device.upper(), job.name)
     trained = algorithm.train(values, channels, context)
     stop.wait_for_model()
+    if trained is None:
+        raise AlgorithmError(f"{algorithm.name} left no model to save on the host that saves it")
     _save(algorithm, values, trained, paths)
     _report(algorithm, job, trained, paths)
 
