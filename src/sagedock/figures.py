@@ -45,6 +45,50 @@ class LineChart:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """One of the curves of a SeriesChart: a value for each position; `level` draws a horizontal line, named."""
+
+    y_label: str
+    y: Sequence[float]
+    level: tuple[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class SeriesChart:
+    """A series, panels one beneath the other over its positions 0, 1, 2 and so on, drawn across the page.
+
+    `spans` are shaded, each from a position to one behind its end; `marks` are positions marked on the first panel.
+    `ticks` names positions, for example with dates; without it their numbers stand there.
+    """
+
+    title: str
+    caption: str
+    alt: str
+    x_label: str
+    panels: Sequence[Panel]
+    spans: Sequence[tuple[int, int]] = ()
+    spans_label: str = ""
+    marks: Sequence[int] = ()
+    marks_label: str = ""
+    ticks: Sequence[tuple[int, str]] = ()
+
+
+@dataclass(frozen=True)
+class HistogramChart:
+    """Counts between edges, one edge more than counts, on a logarithmic scale if so; `marks` are named values of x."""
+
+    title: str
+    caption: str
+    alt: str
+    x_label: str
+    y_label: str
+    edges: Sequence[float]
+    counts: Sequence[int]
+    marks: Sequence[tuple[str, float]] = ()
+    logarithmic: bool = False
+
+
+@dataclass(frozen=True)
 class BarChart:
     """Horizontal bars, largest first as given."""
 
@@ -109,7 +153,9 @@ class Section:
     text: str = ""
 
 
-Figure: TypeAlias = LineChart | BarChart | ScatterChart | MatrixChart | Facts | Grid | Section
+Figure: TypeAlias = (
+    LineChart | SeriesChart | HistogramChart | BarChart | ScatterChart | MatrixChart | Facts | Grid | Section
+)
 
 
 def shown(value: float | None) -> str:

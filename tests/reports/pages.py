@@ -9,12 +9,15 @@ from sagedock.figures import (
     Facts,
     Figure,
     Grid,
+    HistogramChart,
     Line,
     LineChart,
     Mark,
     MatrixChart,
+    Panel,
     ScatterChart,
     Section,
+    SeriesChart,
 )
 
 HOSTILE = (
@@ -48,11 +51,20 @@ def ordinary(text: str = "train") -> list[Figure]:
             y_from_zero=True,
         ),
         ScatterChart(text, text, text, text, text, rounds, curve, diagonal=True),
+        series(text, 10_000),
+        HistogramChart(text, text, text, text, text, [0.5, 1, 1.5, 2], [900, 30, 2], [(text, 1.2)], logarithmic=True),
         MatrixChart(text, text, text, [text, "1"], [text, "1"], [[453, 9], [27, 52]]),
         BarChart(text, text, text, "gain", [text, "Day Mins"], [31.5, 2.25]),
         Grid(text, text, ["Class", text], [[text, "0.5"], ["1", "0.75"]]),
         Facts(text, [(text, text)]),
     ]
+
+
+def series(text: str, length: int) -> SeriesChart:
+    values = [math.sin(position / 50) + (position == 700) for position in range(length)]
+    panels = [Panel(text, values), Panel("score", [abs(value) for value in values], (text, 1.5))]
+    spans, ticks = [(650, 750), (1200, 1210)], [(0, "2014-07-01"), (length // 2, "2014-10-01")]
+    return SeriesChart(text, text, text, text, panels, spans, text, [700], "anomaly", ticks)
 
 
 def awkward() -> list[Figure]:
@@ -70,6 +82,14 @@ def awkward() -> list[Figure]:
         LineChart("Many", "", "Many lines.", "x", "y", [Line(LONG[:60], [0, 1], [0, n]) for n in range(9)]),
         LineChart("Large", "", "Large values.", "x", "cost", [Line("cost", [0, 1], [1.5e7, 1e12])]),
         ScatterChart("No points", "", "No points.", "x", "y", [], [], diagonal=True),
+        SeriesChart("No panels", "", "No panels.", "x", []),
+        SeriesChart("No values", "", "No values.", "x", [Panel("y", [])], marks=[3], marks_label="anomaly"),
+        SeriesChart(
+            "One value", "", "One value.", "x", [Panel("y", [1e9], ("cut-off", 2e9))], [(0, 1)], "label", [0], "a"
+        ),
+        SeriesChart("NaN series", "", "NaN.", "x", [Panel("y", [math.nan] * 5000)]),
+        HistogramChart("No counts", "", "No counts.", "score", "rows", [0, 1], [0], logarithmic=True),
+        HistogramChart("Long name", "", "Long name.", "score", "rows", [0, 1], [5], [(LONG[:60], 0.5)]),
         BarChart("Signs", "", "Bars of both signs.", "effect", [LONG, "b", "zero"], [2.5, -5.0, 0.0]),
         BarChart("No bars", "", "No bars.", "effect", [], []),
         matrix(10),

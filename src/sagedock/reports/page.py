@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,22 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from sagedock.figures import BarChart, Facts, Figure, LineChart, MatrixChart, ScatterChart, Section
+from sagedock.figures import (
+    BarChart,
+    Facts,
+    Figure,
+    HistogramChart,
+    LineChart,
+    MatrixChart,
+    ScatterChart,
+    Section,
+    SeriesChart,
+)
 
 CLASSES_IN_TABLE = 16
 SHADES = 10
+
+_Drawn = LineChart | ScatterChart | MatrixChart | SeriesChart | HistogramChart
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")  # no HTML text
 
@@ -55,12 +67,11 @@ def _parts(figures: Sequence[Figure]) -> list[_Part]:
 
 
 def _block(figure: Figure, prefix: str) -> tuple[str, Any]:
-    if isinstance(figure, LineChart | ScatterChart):
-        return "chart", {"figure": figure, "svg": _drawn(figure, prefix)}
-    if isinstance(figure, MatrixChart):
-        if max(len(figure.row_names), len(figure.column_names)) > CLASSES_IN_TABLE:
-            return "chart", {"figure": figure, "svg": _drawn(figure, prefix)}
+    if isinstance(figure, MatrixChart) and max(len(figure.row_names), len(figure.column_names)) <= CLASSES_IN_TABLE:
         return "matrix", {"figure": figure, "shades": _shades(figure.counts)}
+    if isinstance(figure, _Drawn):
+        name = "wide_chart" if isinstance(figure, SeriesChart) else "chart"
+        return name, {"figure": figure, "svg": _drawn(figure, prefix)}
     if isinstance(figure, BarChart):
         return "bars", {
             "figure": figure,
@@ -72,14 +83,17 @@ def _block(figure: Figure, prefix: str) -> tuple[str, Any]:
     return "grid", {"figure": figure}
 
 
-def _drawn(figure: LineChart | ScatterChart | MatrixChart, prefix: str) -> Markup:
-    from sagedock.reports import charts  # matplotlib takes long to import
+def _drawn(figure: _Drawn, prefix: str) -> Markup:
+    from sagedock.reports import charts, series  # matplotlib takes long to import
 
-    if isinstance(figure, LineChart):
-        return Markup(charts.line_chart(figure, prefix))  # noqa: S704 - matplotlib escapes every text it draws
-    if isinstance(figure, ScatterChart):
-        return Markup(charts.scatter_chart(figure, prefix))  # noqa: S704
-    return Markup(charts.matrix_picture(figure, prefix))  # noqa: S704
+    draw: dict[type, Callable[[Any, str], str]] = {
+        LineChart: charts.line_chart,
+        ScatterChart: charts.scatter_chart,
+        MatrixChart: charts.matrix_picture,
+        SeriesChart: series.series_chart,
+        HistogramChart: series.histogram,
+    }
+    return Markup(draw[type(figure)](figure, prefix))  # noqa: S704 - matplotlib escapes every text it draws
 
 
 def _shades(counts: Sequence[Sequence[int]]) -> list[list[int]]:
