@@ -1,0 +1,384 @@
+"""Random cut forests as arrays: building, scores, and what each feature adds to a score.
+
+A random cut tree (Guha et al., ICML 2016, definition 1) cuts the bounding box of its points again and again, in a
+dimension chosen in proportion to the box's sides and at a uniform place, until the points of each part are all equal.
+A point's score on a tree is 1 / (the depth it would lie at), in expectation over every way of cutting it off: climbing
+from its leaf, a box of total side length `span`, from which it sticks out by `outside`, is cut between it and the point
+with probability outside / (span + outside). A forest's score is the mean over its trees times log2(samples per tree +
+1), SageMaker's scale.
+
+Coordinates, `span` and `outside` are float32 and added in a fixed order, `sum_of_lanes`, so that the compiled core
+gives the same bits; choosing a cut is done in float64. Random numbers are a function of seed, tree and node: a seed
+gives the same forest with any number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+LANES = 16
+"""Lengths are added in so many partial sums."""
+LARGE = np.float32(2.0**64)
+"""Forests that hold coordinates from here on are measured in units of this, so that no sum of sides overflows."""
+FARTHEST = np.float32(2.0**112)
+"""A point is measured as if it lay no farther out than this (in a forest without LARGE coordinates: from anywhere)."""
+_BLOCK = 1 << 22  # coordinates that are looked at together, which bounds what scoring takes in memory
+
+
+@dataclass(frozen=True, eq=False)
+class Forest:
+    """A forest's nodes, tree after tree, each tree in preorder: a node, all of its left side, all of its right side.
+
+    Raises ValueError when the arrays are no such forest: it believes nothing that a file says.
+    """
+
+    samples_per_tree: int
+    dimension: NDArray[np.int32]
+    """(nodes,) the column in which a node cuts, -1 at a leaf."""
+    cut: Floats
+    """(cuts,) of each cutting node in turn: up to this value points go left."""
+    box: Floats
+    """(cuts, 2, columns) the lowest and highest coordinates of a cutting node's points."""
+    point: Floats
+    """(leaves, columns) of each leaf in turn: the point that all of its samples equal."""
+    mass: NDArray[np.int32]
+    """(leaves,) how many samples a leaf holds."""
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def columns(self) -> int:
+        return int(self.point.shape[1])
+
+    @property
+    def trees(self) -> int:
+        return len(self.first) - 1
+
+    @property
+    def node_counts(self) -> Integers:
+        """(trees,) cutting nodes and leaves."""
+        return np.diff(self.first)
+
+    @property
+    def depths(self) -> Integers:
+        """(trees,) how many levels each has; a single leaf has one."""
+        return np.maximum.reduceat(self._level, self.first[:-1]) + 1
+
+    @property
+    def memory_bytes(self) -> int:
+        return sum(array.nbytes for array in self.arrays().values())
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What an artefact has to store beside `samples_per_tree`."""
+        return {name: getattr(self, name) for name in ("dimension", "cut", "box", "point", "mass")}
+
+    def scores(self, points: Floats, threads: int = 1) -> Floats:
+        """(rows,) of points (rows, columns); raises ValueError for another width and for NaN."""
+        points = _checked_points(points, self.columns)
+        return self._in_blocks(points, self._summed_scores)
+
+    def attributions(self, points: Floats, threads: int = 1) -> Floats:
+        """(rows, columns): what each column adds to the score, which a row sums to within float32's precision.
+
+        A box's probability of being cut off is shared in proportion to how far the point sticks out in each column. A
+        point that equals a leaf sticks out of nothing; its share there is by how it sticks out of the box beside the
+        leaf, and equal for all columns where a tree is one leaf.
+        """
+        points = _checked_points(points, self.columns)
+        return self._in_blocks(points, self._summed_attributions)
+
+    @cached_property
+    def first(self) -> Integers:
+        """(trees + 1,) the node at which each tree begins."""
+        open_ends = np.cumsum(np.where(self.dimension < 0, -1, 1))
+        lowest = np.minimum.accumulate(np.concatenate([[0], open_ends]))
+        return np.concatenate([[0], np.flatnonzero(np.diff(lowest)) + 1])
+
+    @cached_property
+    def _rank(self) -> Integers:
+        """(nodes,) a node's place in `cut` and `box`, or in `point` and `mass`."""
+        is_leaf = self.dimension < 0
+        return np.where(is_leaf, np.cumsum(is_leaf), np.cumsum(~is_leaf)) - 1
+
+    @cached_property
+    def _right(self) -> Integers:
+        """(nodes,) the right child of a cutting node, whose left child comes next: where its left side has ended.
+
+        Along the nodes, the number of ends still open rises by one at a cut and falls by one at a leaf.
+        """
+        steps = np.where(self.dimension < 0, -1, 1)
+        open_ends = np.cumsum(steps)
+        count = len(steps)
+        order = np.lexsort((np.arange(count), open_ends))
+        keys = (open_ends[order] - open_ends.min()) * count + order
+        sought = (open_ends - 1 - open_ends.min()) * count + np.arange(count)
+        ends = order[np.minimum(np.searchsorted(keys, sought), count - 1)]
+        return np.where(self.dimension < 0, -1, ends + 1)
+
+    @cached_property
+    def _level(self) -> Integers:
+        """(nodes,) cuts between a node and its root."""
+        level = np.zeros(len(self.dimension), np.int64)
+        nodes, depth = self.first[:-1], 0
+        while len(nodes):
+            level[nodes] = depth
+            cutting = nodes[self.dimension[nodes] >= 0]
+            nodes, depth = np.concatenate([cutting + 1, self._right[cutting]]), depth + 1
+        return level
+
+    @cached_property
+    def _parent(self) -> Integers:
+        """(nodes,) -1 at a root."""
+        parent = np.full(len(self.dimension), -1)
+        cutting = np.flatnonzero(self.dimension >= 0)
+        parent[cutting + 1] = parent[self._right[cutting]] = cutting
+        return parent
+
+    @cached_property
+    def _seen(self) -> Floats:
+        """(leaves,) the score of a leaf's own point: 1 / (depth + log2(mass)), and 1 in a tree of one sample."""
+        bits = np.array([0.0, *map(math.log2, range(1, self.samples_per_tree + 1))])
+        depth: NDArray[np.float64] = self._level[self.dimension < 0] + bits[self.mass]
+        depth[depth == 0] = 1
+        return (1 / depth).astype(np.float32)
+
+    @cached_property
+    def _reciprocal(self) -> Floats:
+        """1 / n for n up to the number of levels and one more."""
+        return np.float32(1) / np.maximum(np.arange(self._level.max() + 3), 1).astype(np.float32)
+
+    @cached_property
+    def _measured(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """`cut`, `box`, `point` in the unit of length, and the spans of the boxes (cuts,)."""
+        cut, box, point = (self._in_units(array) for array in (self.cut, self.box, self.point))
+        return cut, box, point, sum_of_lanes(box[:, 1] - box[:, 0])
+
+    @cached_property
+    def _unit(self) -> np.float32:
+        """The unit of length."""
+        large = any(np.abs([array.min(), array.max()]).max() >= LARGE for array in (self.box, self.point) if array.size)
+        return LARGE if large else np.float32(1)
+
+    def _in_units(self, array: Floats) -> Floats:
+        return array if self._unit == 1 else (array / self._unit).astype(np.float32, copy=False)
+
+    def _in_blocks(self, points: Floats, work: Any) -> Floats:
+        """The mean over trees of what `work` sums up, on SageMaker's scale, a block of rows at a time."""
+        rows = max(1, _BLOCK // self.columns)
+        blocks = [points[begin : begin + rows] for begin in range(0, len(points), rows)] or [points]
+        sums = np.concatenate([work(np.clip(self._in_units(block), -FARTHEST, FARTHEST)) for block in blocks])
+        return (sums * (math.log2(self.samples_per_tree + 1) / self.trees)).astype(np.float32)
+
+    def _leaves(self, tree: int, points: Floats) -> Integers:
+        """(rows,) the leaf at which each point arrives."""
+        cut = self._measured[0]
+        node = np.full(len(points), self.first[tree])
+        moving = np.arange(len(points))
+        while len(moving := moving[self.dimension[node[moving]] >= 0]):
+            at = node[moving]
+            left = points[moving, self.dimension[at]] <= cut[self._rank[at]]
+            node[moving] = np.where(left, at + 1, self._right[at])
+        return node
+
+    def _summed_scores(self, points: Floats) -> NDArray[np.float64]:
+        total = np.zeros(len(points))
+        for tree in range(self.trees):
+            total += self._climb(tree, points)
+        return total
+
+    def _summed_attributions(self, points: Floats) -> NDArray[np.float64]:
+        total = np.zeros(points.shape)
+        for tree in range(self.trees):
+            shares = np.zeros(points.shape, np.float32)
+            self._climb(tree, points, shares)
+            total += shares
+        return total
+
+    def _climb(self, tree: int, points: Floats, shares: Floats | None = None) -> Floats:
+        """The scores of points on one tree (rows,); what the columns add to them is written to `shares`, if given."""
+        _, box, leaf_points, spans = self._measured
+        leaf = self._leaves(tree, points)
+        rank = self._rank[leaf]
+        apart = lengths_outside(leaf_points[rank], leaf_points[rank], points)
+        outside = sum_of_lanes(apart)
+        unseen = outside > 0
+        score = np.where(unseen, self._reciprocal[self._level[leaf] + 1], self._seen[rank])
+        if shares is not None:
+            shares[unseen] = apart[unseen] / outside[unseen, None] * score[unseen, None]
+            self._share_seen(leaf[~unseen], points[~unseen], score[~unseen], shares, ~unseen)
+        rows = np.flatnonzero(unseen)
+        node = self._parent[leaf[rows]]
+        while len(rows):
+            rows, node = rows[node >= 0], node[node >= 0]
+            rank = self._rank[node]
+            apart = lengths_outside(box[rank, 0], box[rank, 1], points[rows])
+            outside = sum_of_lanes(apart)
+            out = outside > 0
+            rows, node, whole = rows[out], node[out], (spans[rank] + outside)[out]
+            kept, here = spans[rank][out] / whole, self._reciprocal[self._level[node] + 1]
+            score[rows] = here + kept * (score[rows] - here)
+            if shares is not None:
+                shares[rows] = apart[out] / whole[:, None] * here[:, None] + kept[:, None] * shares[rows]
+            node = self._parent[node]
+        return score
+
+    def _share_seen(
+        self, leaf: Integers, points: Floats, score: Floats, shares: Floats, where: NDArray[np.bool_]
+    ) -> None:
+        """Write the shares of points that equal their leaf, by how they stick out of the box beside it."""
+        parent = self._parent[leaf]
+        beside = np.where(parent + 1 == leaf, self._right[parent], parent + 1)
+        beside = np.where(parent < 0, leaf, beside)
+        _, box, point, _ = self._measured
+        rank, is_leaf = self._rank[beside], self.dimension[beside] < 0
+        low, high = np.empty_like(points), np.empty_like(points)
+        low[is_leaf] = high[is_leaf] = point[rank[is_leaf]]
+        low[~is_leaf], high[~is_leaf] = box[rank[~is_leaf], 0], box[rank[~is_leaf], 1]
+        apart = lengths_outside(low, high, points)
+        outside = sum_of_lanes(apart)
+        alone = outside == 0
+        apart[alone], outside[alone] = 1, self.columns
+        shares[where] = apart / outside[:, None] * score[:, None]
+
+
+def lengths_outside(low: Floats, high: Floats, points: Floats) -> Floats:
+    """(rows, columns) how far each point lies outside the box from `low` to `high`, 0 where it is inside."""
+    lengths: Floats = np.maximum(np.maximum(low - points, points - high), np.float32(0))
+    return lengths
+
+
+def sum_of_lanes(lengths: Floats) -> Floats:
+    """(rows,) the sum over columns (rows, columns): lane i adds columns i, i + 16, ..., then lanes fold in halves."""
+    lanes = np.zeros((len(lengths), LANES), np.float32)
+    for begin in range(0, lengths.shape[1], LANES):
+        part = lengths[:, begin : begin + LANES]
+        lanes[:, : part.shape[1]] += part
+    while lanes.shape[1] > 1:
+        half = lanes.shape[1] // 2
+        lanes = lanes[:, :half] + lanes[:, half:]
+    return lanes.reshape(-1)
+
+
+def build(samples: Floats, seed: int, threads: int = 1) -> Forest:
+    """A tree for each of samples (trees, samples of a tree, columns), all finite.
+
+    Raises ValueError for samples that are none or hold NaN or infinity.
+    """
+    samples = np.ascontiguousarray(samples, np.float32)
+    if samples.ndim != 3 or 0 in samples.shape:
+        raise ValueError(f"samples are (trees, samples of a tree, columns), none of them 0: not {samples.shape}")
+    if not np.isfinite([samples.min(), samples.max()]).all():
+        raise ValueError("samples have to be finite numbers")
+    samples = samples + np.float32(0)  # so that no zero is negative
+    grown = [_grow(points, uniforms(seed, tree, len(points) - 1)) for tree, points in enumerate(samples)]
+    dimension, cut, box, point, mass = (np.concatenate(parts) for parts in zip(*grown, strict=True))
+    return Forest(samples.shape[1], dimension, cut, box, point, mass)
+
+
+def uniforms(seed: int, tree: int, count: int) -> NDArray[np.float64]:
+    """(count,) numbers from [0, 1), one for each cut of a tree in preorder: SplitMix64 (Steele et al., 2014)."""
+    step = 0x9E3779B97F4A7C15
+    with np.errstate(over="ignore"):
+        key = _mixed(_mixed(np.array([seed % 2**64], np.uint64)) + np.uint64(step * (tree + 1) % 2**64))
+        bits = _mixed(key + np.uint64(step) * np.arange(1, count + 1, dtype=np.uint64))
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
+
+
+def _grow(points: Floats, draws: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
+    """One tree's `dimension`, `cut`, `box`, `point` and `mass`."""
+    dimension: list[int] = []
+    cut: list[np.float32] = []
+    box, leaves, mass = [], [], []
+    waiting = [np.arange(len(points))]
+    while waiting:
+        rows = waiting.pop()
+        low, high = points[rows].min(axis=0), points[rows].max(axis=0)
+        if (low == high).all():
+            dimension.append(-1)
+            leaves.append(rows[0])
+            mass.append(len(rows))
+            continue
+        column, value = choose_cut(low, high, draws[len(cut)])
+        dimension.append(column)
+        cut.append(value)
+        box.append((low, high))
+        left = points[rows, column] <= value
+        waiting += [rows[~left], rows[left]]
+    boxes = np.array(box, np.float32).reshape(-1, 2, points.shape[1])
+    integers = np.array(dimension, np.int32), np.array(mass, np.int32)
+    return integers[0], np.array(cut, np.float32), boxes, points[leaves], integers[1]
+
+
+def choose_cut(low: Floats, high: Floats, draw: float) -> tuple[int, np.float32]:
+    """A column in proportion to the box's sides and a value uniform in it, both from one number of [0, 1).
+
+    The value is below `high`, so that points lie on either side also where they are neighbours in float32.
+    """
+    ends = np.cumsum(high.astype(np.float64) - low)
+    place = draw * ends[-1]
+    column = int(np.searchsorted(ends, place, side="right"))
+    value = np.float32(low[column] + (place - (ends[column - 1] if column else 0.0)))
+    return column, min(value, np.nextafter(high[column], np.float32(-np.inf)))
+
+
+def _check(forest: Forest) -> None:
+    """Raise ValueError when the arrays are no forest."""
+    cuts, leaves = int((forest.dimension >= 0).sum()), int((forest.dimension < 0).sum())
+    shapes = {
+        "dimension": (np.int32, (cuts + leaves,)),
+        "cut": (np.float32, (cuts,)),
+        "box": (np.float32, (cuts, 2, *forest.point.shape[1:])),
+        "point": (np.float32, (leaves, *forest.point.shape[1:])),
+        "mass": (np.int32, (leaves,)),
+    }
+    for name, (dtype, shape) in shapes.items():
+        array = getattr(forest, name)
+        if array.dtype != dtype or array.shape != shape:
+            raise ValueError(f"{name} is {array.dtype} {array.shape}: it has to be {np.dtype(dtype)} {shape}")
+    if forest.point.ndim != 2 or forest.columns < 1 or leaves < 1:
+        raise ValueError("a forest has a leaf and a column at least")
+    if forest.dimension.min() < -1 or forest.dimension.max() >= forest.columns:
+        raise ValueError(f"a node cuts in a column that is none of the {forest.columns}")
+    if forest.first[-1] != cuts + leaves:
+        raise ValueError("the last tree has no end")
+    if (
+        forest.mass.min() < 1
+        or (np.add.reduceat(forest.mass.astype(np.int64), _first_leaves(forest)) != forest.samples_per_tree).any()
+    ):
+        raise ValueError(f"a tree's leaves do not hold {forest.samples_per_tree} samples, each one at least")
+    for name in ("cut", "box", "point"):
+        array = getattr(forest, name)
+        if array.size and not np.isfinite([array.min(), array.max()]).all():
+            raise ValueError(f"{name} holds a number that is not finite")
+    if (forest.box[:, 0] > forest.box[:, 1]).any():
+        raise ValueError("a box ends before it begins")
+
+
+def _first_leaves(forest: Forest) -> Integers:
+    """(trees,) the leaf at which each tree begins: it has one more of them than cuts."""
+    return (forest.first[:-1] + np.arange(forest.trees)) // 2
+
+
+def _checked_points(points: Floats, columns: int) -> Floats:
+    points = np.ascontiguousarray(points, np.float32)
+    if points.ndim != 2 or points.shape[1] != columns:
+        raise ValueError(f"points are (rows, {columns}): not {points.shape}")
+    if points.size and np.isnan([points.min(), points.max()]).any():
+        raise ValueError("a point holds NaN")
+    return points
