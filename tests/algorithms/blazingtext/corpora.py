@@ -1,0 +1,59 @@
+"""Small corpora, and what fastText itself makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import fasttext
+from hypothesis import strategies as st
+
+fasttext.FastText.eprint = lambda *_: None  # it greets on stderr
+
+SEPARATORS = [" ", "  ", "\t", "\r\n", "\n", "\n\n", "\0", "\v", "\f", " \n "]
+TOKENS = [
+    "the",
+    "movie",
+    "was",
+    "excellent",
+    "naïve",
+    "日本",
+    "a",
+    "</s>",
+    "__label__1",
+    "__label__good",
+    "__label__",
+    "é",
+    "<",
+    "x" * 50,
+]
+
+tokens = st.one_of(
+    st.sampled_from(TOKENS),
+    st.text(st.characters(exclude_characters=" \t\r\n\v\f\0", exclude_categories=["Cs"]), min_size=1, max_size=6),
+)
+texts = st.lists(st.tuples(tokens, st.sampled_from(SEPARATORS)), min_size=1, max_size=60).map(
+    lambda pairs: "".join(token + separator for token, separator in pairs)
+)
+
+
+def supervised(folder: Path, text: bytes, **given: Any) -> Any:
+    """fastText's supervised model of `text`; small and not trained at all unless `given` says so."""
+    file = folder / "train.txt"
+    file.write_bytes(text)
+    chosen = {"dim": 4, "epoch": 0, "bucket": 1000, "thread": 1, "verbose": 0, "minCount": 1} | given
+    return fasttext.train_supervised(str(file), **chosen)
+
+
+def unsupervised(folder: Path, text: bytes, **given: Any) -> Any:
+    """fastText's word vectors of `text`."""
+    file = folder / "train.txt"
+    file.write_bytes(text)
+    chosen = {"dim": 4, "epoch": 0, "bucket": 1000, "thread": 1, "verbose": 0, "minCount": 1} | given
+    return fasttext.train_unsupervised(str(file), **chosen)
+
+
+def in_blocks(text: bytes, size: int) -> Iterable[bytes]:
+    """`text` cut anywhere."""
+    return [text[begin : begin + size] for begin in range(0, len(text), size)]
