@@ -19,12 +19,12 @@ class Progress:
     def by(cls, environment: Mapping[str, str]) -> Progress:
         return cls(wanted(environment))
 
-    def update(self, done: int, total: int) -> None:
-        """Show `done` of `total` rounds; the bar goes with the last."""
+    def update(self, done: int, total: int, unit: str = "round") -> None:
+        """Show `done` of `total` units; the bar goes with the last."""
         if not self._shown:
             return
         if self._bar is None:
-            self._bar = tqdm(desc="training", total=total, unit="round", dynamic_ncols=True, leave=False)
+            self._bar = tqdm(desc="training", total=total, unit=unit, dynamic_ncols=True, leave=False)
         self._bar.update(done - self._bar.n)
         if done >= total:
             self._bar.refresh()

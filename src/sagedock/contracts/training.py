@@ -64,11 +64,13 @@ class TrainingJob:
         return str(given).strip().strip('"').strip() or None
 
 
-def checked_channels(channels: Mapping[str, Channel], known: Sequence[ChannelSpecification]) -> dict[str, Channel]:
+def checked_channels(
+    channels: Mapping[str, Channel], known: Sequence[ChannelSpecification], hosts: int = 1
+) -> dict[str, Channel]:
     """The channels that the algorithm knows; others are ignored with a warning.
 
-    Raises UserError, naming every fault, for a required channel that is missing, and for a content type or input mode
-    that the channel does not support.
+    Raises UserError, naming every fault, for a required channel that is missing, for an input mode that the channel
+    does not support, and on more than one of `hosts` for a distribution that it does not.
     """
     by_name = {specification.name: specification for specification in known}
     for name in sorted(set(channels) - set(by_name)):
@@ -80,7 +82,7 @@ def checked_channels(channels: Mapping[str, Channel], known: Sequence[ChannelSpe
     ]
     used = {name: channel for name, channel in channels.items() if name in by_name}
     for name, channel in used.items():
-        faults += _faults(channel, by_name[name])
+        faults += _faults(channel, by_name[name]) + _distribution_faults(channel, by_name[name], hosts)
     if faults:
         raise UserError("; ".join(faults))
     return used
@@ -92,6 +94,21 @@ def _faults(channel: Channel, specification: ChannelSpecification) -> list[str]:
         return [f"channel {channel.name!r} is in {channel.input_mode} mode; this algorithm supports {modes} mode only"]
     if channel.input_mode == "File" and not channel.path.exists():
         return [f"channel {channel.name!r} is declared, but {channel.path} does not exist: mount or download it there"]
+    return []
+
+
+def _distribution_faults(channel: Channel, specification: ChannelSpecification, hosts: int) -> list[str]:
+    """On one host every distribution gives it all the data, so another than the algorithm's is only warned of."""
+    wanted = specification.distribution
+    if wanted is None or channel.distribution in {None, wanted}:
+        return []
+    text = (
+        f"channel {channel.name!r} has S3DistributionType {channel.distribution}, and this algorithm takes {wanted}: "
+        f"set S3DataDistributionType to {wanted} (distribution={wanted!r} in the SageMaker Python SDK)"
+    )
+    if hosts > 1:
+        return [text]
+    log.warning("%s; on one host it makes no difference", text)
     return []
 
 

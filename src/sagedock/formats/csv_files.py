@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from sagedock.errors import UserError
 from sagedock.formats.blocks import Block, GrowingArray, blocks
 from sagedock.formats.cells import narrowed, number
 from sagedock.formats.csv import cells, looks_like_libsvm, sniff
-from sagedock.formats.table import Floats, Table
+from sagedock.formats.table import Floats, Part, Table
 
 _EMPTY = ("", " ")
 _GZIP = b"\x1f\x8b"
@@ -36,8 +36,42 @@ class Layout:
         return int(self.labelled) + int(self.weighted)
 
 
+class _Destination(Protocol):
+    """Where the rows of a block go; `columns` counts those of a line and is None before the first one."""
+
+    layout: Layout
+    columns: int | None
+
+    def room(self, rows: int, columns: int) -> tuple[list[Floats], Floats]:
+        """Where the next rows go: an array (rows,) for each leading column, and one for the features."""
+
+    def give_back(self, rows: int) -> None:
+        """Take back the room of so many rows, which were not read after all."""
+
+
+class _OneBlock:
+    """The rows of the latest block alone."""
+
+    def __init__(self, layout: Layout, columns: int) -> None:
+        self.layout = layout
+        self.columns: int | None = columns
+        self._leading: list[Floats] = []
+        self._features: Floats = np.empty((0, columns), np.float32)
+
+    def room(self, rows: int, columns: int) -> tuple[list[Floats], Floats]:
+        self._leading = [np.empty(rows, np.float32) for _ in range(self.layout.leading)]
+        self._features = np.empty((rows, columns - self.layout.leading), np.float32)
+        return self._leading, self._features
+
+    def give_back(self, rows: int) -> None:
+        """The next block has its own."""
+
+    def table(self) -> Table:
+        return _table(self.layout, self._leading, self._features)
+
+
 class _Reading:
-    """The rows read so far; `columns` counts those of a line and is None before the first one."""
+    """The rows read so far."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
@@ -46,26 +80,27 @@ class _Reading:
         self.features = GrowingArray(0)
 
     def room(self, rows: int, columns: int) -> tuple[list[Floats], Floats]:
-        """Where the next rows go: an array (rows,) for each leading column, and one for the features."""
         if self.columns is None:
             self.columns = columns
             self.features = GrowingArray(columns - self.layout.leading)
         return [array.room(rows) for array in self.leading], self.features.room(rows)
 
     def give_back(self, rows: int) -> None:
-        """Take back the room of so many rows, which were not read after all."""
         for array in (*self.leading, self.features):
             array.give_back(rows)
         if not len(self.features):
             self.columns = None
 
     def table(self) -> Table:
-        finished = [array.finished() for array in self.leading]
-        return Table(
-            features=self.features.finished(),
-            labels=finished[0] if self.layout.labelled else None,
-            weights=finished[-1] if self.layout.weighted else None,
-        )
+        return _table(self.layout, [array.finished() for array in self.leading], self.features.finished())
+
+
+def _table(layout: Layout, leading: Sequence[Floats], features: Floats) -> Table:
+    return Table(
+        features=features,
+        labels=leading[0] if layout.labelled else None,
+        weights=leading[-1] if layout.weighted else None,
+    )
 
 
 def read(sources: Iterable[Source], layout: Layout) -> Table:
@@ -77,22 +112,60 @@ def read(sources: Iterable[Source], layout: Layout) -> Table:
     names = []
     for source in sources:
         names.append(source.name)
-        delimiter = ""
-        with source.open() as stream:
-            for block in blocks(stream, source.name):
-                if not delimiter:
-                    delimiter = sniff(block.first_line)
-                    _refuse_header(source.name, block, delimiter)
-                leading = _read_natively(block, delimiter, reading)
-                if leading is None:
-                    leading = _append(source.name, block, delimiter, reading)
-                _check_leading(source.name, block, leading, layout)
+        for block, delimiter in _blocks(source):
+            _take(source.name, block, delimiter, reading)
     if reading.columns is None:
         raise UserError(f"no records in {', '.join(names)}")
     return reading.table()
 
 
-def _read_natively(block: Block, delimiter: str, reading: _Reading) -> list[Floats] | None:
+def parts(sources: Iterable[Source], layout: Layout, columns: int) -> Iterator[Part]:
+    """The rows of `sources` some at a time, in their order, each with `columns` feature columns.
+
+    Raises as `read` does, and UserError for another number of columns; no rows at all are no error.
+    """
+    width = layout.leading + columns
+    for source in sources:
+        for block, delimiter in _blocks(source):
+            found = _columns(block, delimiter)
+            if block.line == 1 and found != width:
+                raise _other_width(source.name, layout, columns, found)
+            destination = _OneBlock(layout, width)
+            _take(source.name, block, delimiter, destination)
+            yield Part(destination.table(), source.name, "line", block.line, layout.leading)
+
+
+def _other_width(name: str, layout: Layout, columns: int, found: int) -> UserError:
+    after = " after the label" if layout.labelled else ""
+    hint = ""
+    if not layout.labelled and found == columns + 1:
+        hint = "; if the first column is a label, say so (text/csv;label_size=1)"
+    return UserError(
+        f"{name}, line 1: expected {columns} feature columns{after}, got {max(0, found - layout.leading)}: give every "
+        f"line so many, or tell their real number{hint}"
+    )
+
+
+def _blocks(source: Source) -> Iterator[tuple[Block, str]]:
+    """The blocks of a source, each with its delimiter. Raises UserError for a header and for what is no text."""
+    delimiter = ""
+    with source.open() as stream:
+        for block in blocks(stream, source.name):
+            if not delimiter:
+                delimiter = sniff(block.first_line)
+                _refuse_header(source.name, block, delimiter)
+            yield block, delimiter
+
+
+def _take(name: str, block: Block, delimiter: str, destination: _Destination) -> None:
+    """Read the rows of `block` into `destination`. Raises UserError."""
+    leading = _read_natively(block, delimiter, destination)
+    if leading is None:
+        leading = _append(name, block, delimiter, destination)
+    _check_leading(name, block, leading, destination.layout)
+
+
+def _read_natively(block: Block, delimiter: str, reading: _Destination) -> list[Floats] | None:
     """Append the rows of `block` by the compiled core; the leading columns, or None when it does not read them."""
     columns = reading.columns or _columns(block, delimiter)
     if core.native is None or columns <= reading.layout.leading:
@@ -104,7 +177,7 @@ def _read_natively(block: Block, delimiter: str, reading: _Reading) -> list[Floa
     return None
 
 
-def _append(name: str, block: Block, delimiter: str, reading: _Reading) -> list[Floats]:
+def _append(name: str, block: Block, delimiter: str, reading: _Destination) -> list[Floats]:
     """Append the rows of `block` by the engine or with care; the leading columns. Raises UserError."""
     matrix = _parse(block, delimiter, reading.columns)
     if matrix is None:

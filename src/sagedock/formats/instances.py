@@ -15,7 +15,7 @@ import orjson
 from sagedock.contracts.channels import Source
 from sagedock.errors import UserError
 from sagedock.formats.cells import finite, narrowed, shown
-from sagedock.formats.rows import DenseRow, SparseRow, assemble, placed
+from sagedock.formats.rows import DenseRow, SparseRow, assemble, fixed, placed
 from sagedock.formats.table import Table
 
 _FORMS = '{"features": [1.5, 16.0]}, {"data": {"features": {"values": [1.5, 16.0]}}} or a list of numbers'
@@ -31,14 +31,17 @@ class Instance:
     label: float | None = None
 
 
-def decode(body: bytes) -> Table:
-    """The records of `{"instances": [...]}`. Raises UserError naming the row that is no record."""
-    return _table([read(value, row) for row, value in enumerate(instances(body), start=1)], labelled=False)
+def decode(body: bytes, columns: int | None = None) -> Table:
+    """The records of `{"instances": [...]}`; with `columns` as `rows.fixed` makes them.
+
+    Raises UserError naming the row that is no record.
+    """
+    return _features([read(value, row) for row, value in enumerate(instances(body), start=1)], columns)
 
 
-def decode_lines(body: bytes) -> Table:
-    """One record per line. Raises UserError naming the row that is no record."""
-    return _table([read(value, row) for row, value in enumerate(lines(body), start=1)], labelled=False)
+def decode_lines(body: bytes, columns: int | None = None) -> Table:
+    """One record per line; with `columns` as `rows.fixed` makes them. Raises UserError naming the row at fault."""
+    return _features([read(value, row) for row, value in enumerate(lines(body), start=1)], columns)
 
 
 def instances(body: bytes) -> Sequence[Any]:
@@ -113,15 +116,23 @@ def read_sources(sources: Iterable[Source], *, lined: bool) -> Table:
         except UserError as error:
             raise UserError(f"{source.name}: {error}", field=error.field, row=error.row) from error
     try:
-        return _table(records, labelled=True)
+        return _table(records)
     except UserError as error:
         raise placed(error, begins) from error
 
 
-def _table(records: Sequence[Instance], *, labelled: bool) -> Table:
+def _features(records: Sequence[Instance], columns: int | None) -> Table:
+    rows = [record.features for record in records]
+    if columns is not None:
+        return Table(fixed(rows, columns))
+    features = assemble(rows)
+    return Table(features.matrix, dense_columns=features.dense_columns)
+
+
+def _table(records: Sequence[Instance]) -> Table:
     features = assemble([record.features for record in records])
     found = [record.label for record in records if record.label is not None]
-    if not labelled or not found:
+    if not found:
         return Table(features.matrix, dense_columns=features.dense_columns)
     if len(found) < len(records):
         row = 1 + next(position for position, record in enumerate(records) if record.label is None)

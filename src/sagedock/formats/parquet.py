@@ -6,9 +6,10 @@ import io
 import mmap
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from sagedock.contracts.channels import Source
 from sagedock.errors import PayloadTooLarge, UserError
 from sagedock.formats.blocks import GrowingArray
 from sagedock.formats.cells import narrowed
-from sagedock.formats.table import Floats, Table
+from sagedock.formats.table import Floats, Part, Table
 
 _BATCH_ROWS = 16_384
 _MAGIC = b"PAR1"
@@ -53,6 +54,30 @@ class _Reading:
         return Table(features=self.features.finished(), labels=self.labels.finished() if self.leading else None)
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Some rows of a file, its columns by name; `first` is the number of the first row, from 1."""
+
+    file: str
+    first: int
+    rows: int
+    columns: Sequence[tuple[str, Floats]]
+
+    def fill(self, labels: Floats, features: Floats, leading: int) -> None:
+        """The numbers into `features` (rows, columns), those of `leading` columns into `labels`. Raises UserError."""
+        for position, (name, values) in enumerate(self.columns):
+            wrong = np.flatnonzero(np.isinf(values) if position >= leading else ~np.isfinite(values))
+            if len(wrong):
+                what = "missing or infinite" if position < leading else "infinite as a 32-bit float"
+                row = self.first + int(wrong[0])
+                text = f"{self.file}, row {row}: column {name!r} is {what}: give a finite number"
+                raise UserError(text, field=name, row=row)
+            if position < leading:
+                labels[...] = values
+            else:
+                features[:, position - leading] = values
+
+
 def decode(body: bytes) -> Table:
     """The records of a request, features only.
 
@@ -72,12 +97,36 @@ def read(sources: Iterable[Source]) -> Table:
     names = []
     for source in sources:
         names.append(source.name)
-        if source.path is not None:
-            with source.open() as stream:
-                _read_file(stream, source.name, reading)
-        else:
-            _read_pipe(source, reading)
+        for stream in _streams(source):
+            _read_file(stream, source.name, reading)
     return reading.table(", ".join(names))
+
+
+def parts(sources: Iterable[Source], columns: int, *, labelled: bool) -> Iterator[Part]:
+    """The rows of `sources` some at a time, with `columns` feature columns after the label, where there is one.
+
+    Raises as `read` does, and UserError for another number of columns.
+    """
+    reading = _Reading(leading=int(labelled))
+    for source in sources:
+        for stream in _streams(source):
+            for batch in _batches(stream, source.name, reading):
+                found = len(reading.names) - reading.leading
+                if found != columns:
+                    raise UserError(
+                        f"{source.name}: expected {columns} feature columns, got {found}: give so many, or tell their "
+                        "real number"
+                    )
+                labels = np.empty(batch.rows * reading.leading, np.float32)
+                features = np.empty((batch.rows, columns), np.float32)
+                batch.fill(labels, features, reading.leading)
+                yield Part(
+                    Table(features, labels=labels if labelled else None),
+                    source.name,
+                    "row",
+                    batch.first,
+                    reading.leading,
+                )
 
 
 def encode(table: Table) -> bytes:
@@ -95,8 +144,12 @@ def encode(table: Table) -> bytes:
     return sink.getvalue()
 
 
-def _read_pipe(source: Source, reading: _Reading) -> None:
-    """Spool the pipe to a file, and read each of the parquet objects that stand in it one after another."""
+def _streams(source: Source) -> Iterator[BinaryIO]:
+    """The file; or each of the parquet objects that stand in a pipe one after another, once it is spooled to a file."""
+    if source.path is not None:
+        with source.open() as stream:
+            yield stream
+        return
     with ExitStack() as stack:
         spooled = stack.enter_context(tempfile.TemporaryFile())
         with source.open() as stream:
@@ -106,7 +159,7 @@ def _read_pipe(source: Source, reading: _Reading) -> None:
         spooled.flush()
         content = stack.enter_context(mmap.mmap(spooled.fileno(), 0, access=mmap.ACCESS_READ))
         for begin, end in _objects(content):
-            _read_file(io.BytesIO(content[begin:end]), source.name, reading)
+            yield io.BytesIO(content[begin:end])
 
 
 def _objects(content: mmap.mmap) -> Iterator[tuple[int, int]]:
@@ -117,18 +170,26 @@ def _objects(content: mmap.mmap) -> Iterator[tuple[int, int]]:
     yield begin, len(content)
 
 
-def _read_file(stream: Any, name: str, reading: _Reading) -> None:
+def _read_file(stream: BinaryIO, name: str, reading: _Reading) -> None:
+    for batch in _batches(stream, name, reading):
+        labels = reading.labels.room(batch.rows * reading.leading)
+        batch.fill(labels, reading.features.room(batch.rows), reading.leading)
+
+
+def _batches(stream: BinaryIO, name: str, reading: _Reading) -> Iterator[_Batch]:
     import pyarrow
     from pyarrow import parquet
 
+    first = 1
     try:
         with parquet.ParquetFile(stream) as file:
             _check_columns(file.schema_arrow, name, reading)
             reading.require_room(file.metadata.num_rows, _unpacked_bytes(file.metadata))
-            before = len(reading.features)
             for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
                 reading.require_room(batch.num_rows, 0)
-                _take(batch, name, len(reading.features) - before + 1, reading)
+                columns = list(zip(batch.schema.names, map(_floats, batch.columns), strict=True))
+                yield _Batch(name, first, batch.num_rows, columns)
+                first += batch.num_rows
     except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise UserError(f"{name}: not a parquet file, or damaged ({reason}): send the file again, whole") from error
@@ -158,25 +219,6 @@ def _check_columns(schema: Any, name: str, reading: _Reading) -> None:
     elif reading.names != list(schema.names):
         wrong = next(pair for pair in zip(reading.names, schema.names, strict=True) if pair[0] != pair[1])
         raise UserError(f"{name}: expected column {wrong[0]!r} as in the first file, got {wrong[1]!r}")
-
-
-def _take(batch: Any, file: str, row: int, reading: _Reading) -> None:
-    leading = reading.leading
-    labels, features = reading.labels.room(batch.num_rows * leading), reading.features.room(batch.num_rows)
-    for position, (column, name) in enumerate(zip(batch.columns, batch.schema.names, strict=True)):
-        values = _floats(column)
-        wrong = np.flatnonzero(np.isinf(values) if position >= leading else ~np.isfinite(values))
-        if len(wrong):
-            what = "missing or infinite" if position < leading else "infinite as a 32-bit float"
-            raise UserError(
-                f"{file}, row {row + int(wrong[0])}: column {name!r} is {what}: give a finite number",
-                field=name,
-                row=row + int(wrong[0]),
-            )
-        if position < leading:
-            labels[...] = values
-        else:
-            features[:, position - leading] = values
 
 
 def _floats(column: Any) -> Floats:

@@ -30,9 +30,12 @@ class Frame:
     payload: bytes
 
 
-def read(stream: BinaryIO, name: str) -> Iterator[Frame]:
-    """The records of `stream`, to its end, without seeking. Raises UserError naming `name` and the byte offset."""
-    offset = begun = 0
+def read(stream: BinaryIO, name: str, offset: int = 0) -> Iterator[Frame]:
+    """The records of `stream`, to its end, without seeking. Raises UserError naming `name` and the byte offset.
+
+    `offset` is where the stream stands.
+    """
+    begun = offset
     parts: list[bytes] = []
     while header := stream.read(_HEADER.size):
         flag, length = _part(header, name, offset)

@@ -15,23 +15,28 @@ from sagedock.errors import UserError
 from sagedock.formats import recordio
 from sagedock.formats.cells import narrowed
 from sagedock.formats.record_pb2 import Record
-from sagedock.formats.rows import DenseRow, SparseRow, assemble, placed
+from sagedock.formats.rows import DenseRow, SparseRow, assemble, fixed, placed
 from sagedock.formats.table import Predictions, RecordIdentity, Table
 
 _KEY = "values"
 _TENSORS = frozenset({"float32_tensor", "float64_tensor", "int32_tensor"})
 
 
-def decode(body: bytes) -> Table:
-    """The records of a request; labels are ignored, uid and metadata kept. Raises UserError naming the row."""
+def decode(body: bytes, columns: int | None = None) -> Table:
+    """The records of a request, with `columns` as `rows.fixed` makes them; labels are ignored, uid and metadata kept.
+
+    Raises UserError naming the row.
+    """
     rows: list[DenseRow | SparseRow] = []
     identities: list[RecordIdentity] = []
     for row, frame in enumerate(recordio.read(io.BytesIO(body), "the body"), start=1):
         record = _parse(frame.payload, f"row {row}", row)
         rows.append(_features(record, f"row {row}", row))
         identities.append(_identity(record))
-    features = assemble(rows)
     echoed = identities if any(identity != RecordIdentity() for identity in identities) else None
+    if columns is not None:
+        return Table(fixed(rows, columns), identities=echoed)
+    features = assemble(rows)
     return Table(features.matrix, identities=echoed, dense_columns=features.dense_columns)
 
 
@@ -48,9 +53,9 @@ def read(sources: Iterable[Source]) -> Table:
         with source.open() as stream:
             for number, frame in enumerate(recordio.read(stream, source.name), start=1):
                 place = f"{source.name}, record {number} at byte {frame.offset}"
-                record = _parse(frame.payload, place, number)
-                rows.append(_features(record, place, number))
-                labels.append(_label(record, place))
+                features_read, label = read_record(frame.payload, place, number)
+                rows.append(features_read)
+                labels.append(label)
                 if (labels[-1] is None) != (labels[0] is None):
                     raise UserError(f"{place}: some records have a label and some have none: label all or none")
     if not rows:
@@ -61,6 +66,15 @@ def read(sources: Iterable[Source]) -> Table:
         raise placed(error, begins) from error
     found = None if labels[0] is None else narrowed(np.array(labels, dtype=np.float64))
     return Table(features.matrix, labels=found, dense_columns=features.dense_columns)
+
+
+def read_record(payload: bytes, place: str, number: int) -> tuple[DenseRow | SparseRow, float | None]:
+    """The features and the label of one record of training data, the `number`th of its source at `place`.
+
+    Raises UserError.
+    """
+    record = _parse(payload, place, number)
+    return _features(record, place, number), _label(record, place)
 
 
 def encode(table: Table) -> bytes:

@@ -54,6 +54,51 @@ def assemble(rows: Sequence[DenseRow | SparseRow]) -> Features:
     return Features(_checked(narrowed(matrix)))
 
 
+def fixed(rows: Sequence[DenseRow | SparseRow], columns: int) -> Floats:
+    """The rows as a dense matrix (rows, columns), 0 where a sparse row has nothing; NaN means missing.
+
+    Raises UserError naming the row that is of another width, whose keys do not fit, or that holds an infinite value.
+    """
+    if not rows:
+        raise UserError("the data hold no records: send at least one")
+    for position, row in enumerate(rows, start=1):
+        width = row.width if isinstance(row, SparseRow) else len(row)
+        if width != columns:
+            raise UserError(f"row {position}: expected {columns} feature columns, got {width}", row=position)
+    if not any(isinstance(row, SparseRow) for row in rows):
+        return _checked(narrowed(np.array(rows, dtype=np.float64)))
+    matrix = np.zeros((len(rows), columns), dtype=np.float64)
+    for position, row in enumerate(rows):
+        if isinstance(row, SparseRow):
+            _check_keys(row, position + 1)
+            _check_repeated(row, position + 1)
+            matrix[position, np.asarray(row.keys, dtype=np.int64)] = row.values
+        else:
+            matrix[position] = row
+    return _checked(narrowed(matrix))
+
+
+def require_present(matrix: Floats) -> None:
+    """Raise UserError naming the first row and column, counted from 1, whose value is missing."""
+    place = first_missing(matrix)
+    if place is not None:
+        row, column = place
+        raise UserError(
+            f"row {row}, column {column}: the value is missing: give every record every value, or leave it out",
+            field=f"column {column}",
+            row=row,
+        )
+
+
+def first_missing(matrix: Floats) -> tuple[int, int] | None:
+    """Row and column, counted from 1, of the first NaN; None where there is none."""
+    missing = np.isnan(matrix)
+    if not missing.any():
+        return None
+    row, column = divmod(int(missing.argmax()), matrix.shape[1])
+    return row + 1, column + 1
+
+
 def placed(error: UserError, begins: Sequence[tuple[str, int]]) -> UserError:
     """`error` about a row of all sources together, as one about a record of its own source."""
     if error.row is None:
@@ -71,8 +116,7 @@ def csr(values: NDArray[np.float64], keys: NDArray[np.int64], starts: NDArray[np
     matrix.sort_indices()
     entry = repeated(matrix)
     if entry is not None:
-        row, column = entry
-        raise UserError(f"row {row}: column {column} is given twice: give it once", row=row)
+        raise _repeated(*entry)
     infinite = np.flatnonzero(np.isinf(matrix.data))
     if len(infinite):
         row = int(np.searchsorted(matrix.indptr, infinite[0], side="right"))
@@ -137,6 +181,17 @@ def _check_keys(row: SparseRow, position: int) -> None:
         raise UserError(
             f"row {position}: key {wrong} is not between 0 and {row.width - 1}, its shape's end", row=position
         )
+
+
+def _check_repeated(row: SparseRow, position: int) -> None:
+    keys = np.sort(np.asarray(row.keys, dtype=np.int64))
+    twice = np.flatnonzero(keys[1:] == keys[:-1])
+    if len(twice):
+        raise _repeated(position, int(keys[twice[0]]))
+
+
+def _repeated(row: int, column: int) -> UserError:
+    return UserError(f"row {row}: column {column} is given twice: give it once", row=row)
 
 
 def _checked(matrix: Floats) -> Floats:

@@ -53,6 +53,13 @@ class Table:
     def is_sparse(self) -> bool:
         return not isinstance(self.features, np.ndarray)
 
+    @property
+    def dense(self) -> Floats:
+        """The features as an array; raises UserError for a CSR matrix, which no algorithm of dense rows reads."""
+        if isinstance(self.features, np.ndarray):
+            return self.features
+        raise UserError("the records are sparse, and this algorithm reads dense ones: give every value")
+
     def part(self, begin: int, end: int) -> Table:
         """The rows from `begin` (counted from 0) up to `end`, which may lie behind the last."""
         rows = slice(begin, end)
@@ -83,6 +90,25 @@ class Table:
             f"expected {feature_count} feature columns, got {self.columns}: "
             "send the columns the model was trained on, without the label"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some rows of a source in order; the first is the source's `unit` (line, record, row) number `first`, from 1.
+
+    `leading` columns stand before the features in the source.
+    """
+
+    table: Table
+    source: str
+    unit: str
+    first: int
+    leading: int = 0
+
+    def place(self, row: int, column: int | None = None) -> str:
+        """Where a row of the table, and a feature column of it, both counted from 0, stand in the source."""
+        text = f"{self.source}, {self.unit} {self.first + row}"
+        return text if column is None else f"{text}, column {self.leading + column + 1}"
 
 
 @dataclass(frozen=True, slots=True)

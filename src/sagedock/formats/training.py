@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sagedock.contracts.channels import Source
 from sagedock.errors import UnsupportedMediaType, UserError
 from sagedock.formats import csv, csv_files, instances, libsvm, libsvm_files
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, RECORDIO, MediaType
-from sagedock.formats.table import Table
+from sagedock.formats.table import Part, Table
 
 TRAINING_TYPES = (CSV, LIBSVM, JSON, JSON_LINES, PARQUET, RECORDIO)
 
@@ -45,6 +45,29 @@ def _read_others(sources: Iterable[Source], media_type: MediaType) -> Table:
         return instances.read_sources(sources, lined=media_type.essence == JSON_LINES)
     raise UnsupportedMediaType(
         f"training data of type {media_type.essence!r} are not read: declare one of {', '.join(TRAINING_TYPES)}"
+    )
+
+
+def read_parts(sources: Iterable[Source], media_type: MediaType, columns: int, *, labelled: bool) -> Iterator[Part]:
+    """Every record of `sources` in their order, some at a time, each with `columns` features in a dense table.
+
+    No more than some blocks are in memory. `labelled` says whether a label stands first in Parquet, and in CSV where
+    label_size does not say it; recordio tells by itself. Raises as `read_table` does, and for another number of
+    columns; no records at all are no error.
+    """
+    if media_type.essence == CSV:
+        labelled = csv.label_columns(media_type, default=int(labelled)) == 1
+        return csv_files.parts(sources, csv_files.Layout(labelled=labelled, weighted=False), columns)
+    if media_type.essence == PARQUET:
+        from sagedock.formats import parquet
+
+        return parquet.parts(sources, columns, labelled=labelled)
+    if media_type.essence == RECORDIO:
+        from sagedock.formats import record_parts
+
+        return record_parts.parts(sources, columns)
+    raise UnsupportedMediaType(
+        f"training data of type {media_type.essence!r} are not read in parts: declare {CSV}, {PARQUET} or {RECORDIO}"
     )
 
 

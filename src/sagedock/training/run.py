@@ -58,7 +58,7 @@ def _run(paths: Paths, environment: Mapping[str, str], stop: StopRequest) -> Non
     _refuse_several_hosts(job)
     algorithm = _algorithm(job, environment)
     values = algorithm.hyperparameters.parse(job.hyperparameters)
-    channels = checked_channels(job.channels, algorithm.channels)
+    channels = checked_channels(job.channels, algorithm.channels, len(job.hosts))
     _check_content_types(channels, algorithm)
     make_directory(paths.output)
     context = JobContext(

@@ -73,6 +73,8 @@ class Declaration:
 
     parameters: Sequence[Parameter]
     rules: Sequence[Rule] = ()
+    unknown: str = "Extraneous hyperparameter found: {name}"
+    """How SageMaker's own container begins its complaint of a name that the algorithm does not have."""
 
     def parse(self, raw: Mapping[str, object]) -> Values:
         """The values of the job whose hyperparameters.json holds `raw`: JSON strings, numbers or booleans.
@@ -105,7 +107,7 @@ class Declaration:
         for name, value in raw.items():
             if name not in canonical:
                 if not _is_tolerated(name):
-                    unknown.append((name, _extraneous(name, canonical)))
+                    unknown.append((name, self.unknown.format(name=shown(name)) + _hint(name, canonical)))
             elif not is_absent(value):
                 texts[canonical[name]] = spelled(value)
         missing = [
@@ -131,10 +133,9 @@ def _is_tolerated(name: str) -> bool:
     return name.startswith(_TOLERATED_PREFIXES) or name in _TOLERATED_NAMES
 
 
-def _extraneous(name: str, known: Iterable[str]) -> str:
+def _hint(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name.lower(), known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "the algorithm has no hyperparameter of this name"
-    return f"Extraneous hyperparameter found: {shown(name)} ({hint})"
+    return f" (did you mean {near[0]!r}?)" if near else " (the algorithm has no hyperparameter of this name)"
 
 
 def _report(lines: Sequence[str]) -> str:
