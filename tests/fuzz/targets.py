@@ -13,10 +13,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from sagedock import core
+from sagedock.algorithms.blazingtext import fasttext_file, vectors_file
+from sagedock.algorithms.blazingtext.dictionary import Dictionary
+from sagedock.algorithms.blazingtext.fasttext_file import Arguments, FastTextFile, Loss, Method
+from sagedock.algorithms.blazingtext.ngrams import Ngrams
+from sagedock.algorithms.blazingtext.quantised_matrix import QuantisedMatrix, Quantiser
 from sagedock.contracts import archives, manifest, signatures
 from sagedock.errors import UserError
 from sagedock.formats import csv, instances, libsvm, parquet, records, requests
@@ -129,6 +135,44 @@ def recognise(content: bytes) -> None:
     assert not (kind.safe and content[:1] == b"\x80" and b"{" not in content[:9])
 
 
+def read_fasttext(content: bytes) -> None:
+    """Whatever is read can be used to its last number."""
+    file = SCRATCH.path / "model.bin"
+    file.write_bytes(content)
+    model = fasttext_file.read(file)
+    for matrix in (model.input, model.output):
+        values = matrix.codes if isinstance(matrix, QuantisedMatrix) else matrix.view(np.uint32)
+        values.max(initial=0)
+    model.dictionary.line(b"ab cd __label__x")
+
+
+def read_vectors(content: bytes) -> None:
+    file = SCRATCH.path / "vectors.txt"
+    file.write_bytes(content)
+    found = vectors_file.read(file)
+    assert len(found.words) == len(found.values)
+
+
+def fasttext_bytes(method: Method, *, quantised: bool = False) -> bytes:
+    """A model of three words, two labels and five buckets."""
+    ngrams = Ngrams(buckets=5, min_char=2, max_char=3, word_ngrams=2)
+    labels = [b"__label__x", b"__label__y"] if method == Method.SUPERVISED else []
+    kept = {4: 0, 1: 1} if quantised else None
+    counts = np.arange(3 + len(labels), dtype=np.int64)
+    dictionary = Dictionary([b"ab", b"cd", b"</s>"], labels, counts, 9, ngrams, kept=kept)
+    arguments = Arguments(2, 5, 5, 1, 5, 2, Loss.SOFTMAX, method, 5, 2, 3, 100, 1e-4)
+    matrix: Any = np.ones((dictionary.rows, 2), np.float32)
+    if quantised:
+        norms = Quantiser(1, 1, 1, np.ones(256, np.float32))
+        codes = np.zeros((dictionary.rows, 1), np.uint8)
+        matrix = QuantisedMatrix(codes, Quantiser(2, 2, 2, np.ones(512, np.float32)), codes[:, 0], norms)
+    output = np.ones((len(labels) or 3, 2), np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.bin"
+        fasttext_file.write(file, FastTextFile(arguments, dictionary, matrix, output))
+        return file.read_bytes()
+
+
 def tar_of(form: int, *, gzipped: bool = False) -> bytes:
     buffer = BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz" if gzipped else "w", format=form) as archive:
@@ -221,6 +265,12 @@ JSON_TOKENS = (
 LINES_SEEDS = (instances.encode(table(3), lined=True), b'{"features": [1, 2, 3, 4, 5]}\n\n[1,2,3,4,5]\n')
 PARQUET_SEEDS = (parquet.encode(table(1)), parquet.encode(table(30)))
 RECORDIO_SEEDS = (records.encode(table(1)), records.encode(table(4)))
+FASTTEXT_SEEDS = (
+    fasttext_bytes(Method.SUPERVISED),
+    fasttext_bytes(Method.SKIPGRAM),
+    fasttext_bytes(Method.SUPERVISED, quantised=True),
+)
+VECTOR_SEEDS = (b"2 3\nab 1 -2.5 3e-5\nc\xc3\xa9 0 0.1 7\n", b"1 1\nab 1 \n")
 MEDIA_SEEDS = (
     b"text/csv; charset=utf-8; label_size=0",
     b'application/json;a="b\\"c"',
@@ -252,5 +302,7 @@ TARGETS = {
     "media-types": Target(media_types, MEDIA_SEEDS, (b";", b"q=", b"=", b'"', b"\\", b",", b"/", b"*")),
     "manifest": Target(read_manifest, (_manifest(),), JSON_TOKENS),
     "archives": Target(unpack, TAR_SEEDS, (b"ustar\0" + b"00", b"../", b"/", b"path=", b"size=", bytes(512))),
+    "fasttext": Target(read_fasttext, FASTTEXT_SEEDS, (b"__label__", b"</s>", b"\0")),
+    "vectors": Target(read_vectors, VECTOR_SEEDS, (b" ", b"\n", b"e", b"nan", b"_", b"\t")),
     "signatures": Target(recognise, FILE_SEEDS, (b"PK\x03\x04", b"\x93NUMPY", b"\x80\x04", b"cos\nsystem\n", b".")),
 }

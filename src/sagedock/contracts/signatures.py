@@ -37,6 +37,7 @@ class Kind:
 EMPTY = Kind("empty", remedy="deploy the model's archive again")
 JSON, UBJSON = Kind("JSON", safe=True), Kind("UBJSON", safe=True)
 SAFETENSORS, NPY, NPZ = Kind("safetensors", safe=True), Kind("a numpy array", safe=True), Kind("npz", safe=True)
+FASTTEXT, WORD_VECTORS = Kind("a fastText model", safe=True), Kind("word vectors as text", safe=True)
 PICKLE = Kind("a pickle", pickle=True)
 PICKLED_ARRAY = Kind("a numpy array of objects, which are pickled", pickle=True)
 ZIPPED_PICKLE = Kind("a zip archive that holds a pickle, as torch.save writes it", pickle=True)
@@ -59,6 +60,9 @@ _UBJSON_MARKERS = {b"i", b"U", b"I", b"l", b"L", b"#", b"$", b"N"}
 """What follows the brace of an object: the type of its first key's length, or of its size (UBJSON draft 12)."""
 _PICKLE_PROTOCOL = 0x80
 _NUMPY = b"\x93NUMPY"
+_FASTTEXT = (793712314).to_bytes(4, "little")
+_WORD_VECTORS = re.compile(rb"\d{1,10} \d{1,6}\r?\n")
+"""How many words and of how many dimensions; no pickle begins with a digit."""
 _OBJECTS = re.compile(rb"['\"][|<>=]?O\d*['\"]")
 
 
@@ -110,6 +114,8 @@ def _binary_kind(head: bytes) -> Kind | None:
         return SAFETENSORS  # before pickle: a length may begin with its first byte
     if head[0] == _PICKLE_PROTOCOL:
         return PICKLE
+    if head.startswith(_FASTTEXT):
+        return FASTTEXT
     if head.startswith(_NUMPY):
         return PICKLED_ARRAY if _holds_objects(head) else NPY
     return None
@@ -119,7 +125,9 @@ def _text_kind(head: bytes) -> Kind | None:
     start = head.lstrip(b" \t\r\n")[:2]
     if start[:1] == b"{" and start[1:] in _UBJSON_MARKERS:
         return UBJSON
-    return JSON if start[:1] in {b"{", b"["} else None
+    if start[:1] in {b"{", b"["}:
+        return JSON
+    return WORD_VECTORS if _WORD_VECTORS.match(head) else None
 
 
 def _foreign_kind(head: bytes) -> Kind | None:

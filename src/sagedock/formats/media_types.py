@@ -15,6 +15,9 @@ JSON = "application/json"
 JSON_LINES = "application/jsonlines"
 PARQUET = "application/x-parquet"
 RECORDIO = "application/x-recordio-protobuf"
+PLAIN_TEXT = "text/plain"
+RECORDIO_WRAPPED = "application/x-recordio"
+"""RecordIO frames around whatever an algorithm says of them, as from an augmented manifest."""
 
 _SPELLINGS = {
     "csv": CSV,
