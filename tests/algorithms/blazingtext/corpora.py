@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import fasttext
+import numpy as np
 from hypothesis import strategies as st
 
 fasttext.FastText.eprint = lambda *_: None  # it greets on stderr
@@ -57,3 +58,23 @@ def unsupervised(folder: Path, text: bytes, **given: Any) -> Any:
 def in_blocks(text: bytes, size: int) -> Iterable[bytes]:
     """`text` cut anywhere."""
     return [text[begin : begin + size] for begin in range(0, len(text), size)]
+
+
+def topics(lines: int, *, labels: int = 4, words: int = 60, seed: int = 0) -> str:
+    """Lines of a label and words, half of which only that label has."""
+    random = np.random.default_rng(seed)
+    found = []
+    for label in random.integers(labels, size=lines):
+        own = [f"w{label}x{number}" for number in random.zipf(1.4, 5) % words]
+        shared = [f"all{number}" for number in random.zipf(1.4, 5) % words]
+        found.append(f"__label__{label} {' '.join(random.permutation(own + shared))}\n")
+    return "".join(found)
+
+
+def with_random_matrices(folder: Path, text: bytes, **given: Any) -> Any:
+    """fastText's classifier of `text`, its matrices drawn: training meets NaN in the wheel at some sizes."""
+    model = supervised(folder, text, **given)
+    random = np.random.default_rng(11)
+    shapes = (model.get_input_matrix().shape, model.get_output_matrix().shape)
+    model.set_matrices(*(random.normal(size=shape).astype(np.float32) for shape in shapes))
+    return model

@@ -91,7 +91,7 @@ def test_a_text_may_end_without_a_line_feed(folder: Path) -> None:
     found = read(folder, b"__label__1 a b", b"c __label__2\n")
     words = [[found.dictionary.words[row] for row in line] for line in parts(found.rows, found.starts)]
     assert words == [[b"a", b"b"], [b"c", b"</s>"]]
-    assert found.tokens.tolist() == [3, 3]
+    assert found.token_starts.tolist() == [0, 3, 6]
     assert found.dictionary.tokens == 6
 
 

@@ -54,8 +54,8 @@ class Examples:
     """(examples + 1,): where each begins in `rows`."""
     labels: NDArray[np.int32]
     label_starts: NDArray[np.int64]
-    tokens: NDArray[np.int32]
-    """(examples,): how many tokens each has, unknown ones, labels and its end among them: what progress counts."""
+    token_starts: NDArray[np.int64]
+    """The same for tokens, unknown ones, labels and ends of lines among them: what progress counts."""
     unlabelled: int = 0
     """How many lines have a word and no label."""
     first_unlabelled: int = 0
@@ -139,7 +139,7 @@ def _examples(
     numbering = _numbering(vocabulary, dictionary, final)
     rows, starts = Column(folder / "rows", np.int32), Starts(folder / "examples")
     labels, label_starts = Column(folder / "labels", np.int32), Starts(folder / "label_starts")
-    counts = Column(folder / "counts", np.int32)
+    token_starts = Starts(folder / "token_starts")
     total = unlabelled = first = unseen = 0
     for part in _whole_lines(tokens):
         found = lines.examples(part, numbering, dictionary.ngrams)
@@ -147,7 +147,7 @@ def _examples(
         starts.append(found.lengths)
         labels.append(found.labels)
         label_starts.append(found.label_lengths)
-        counts.append(found.tokens)
+        token_starts.append(found.token_lengths)
         if found.unlabelled and not unlabelled:
             first = total + found.first_unlabelled + 1
         total += found.total
@@ -160,7 +160,7 @@ def _examples(
         starts.mapped(),
         labels.mapped(),
         label_starts.mapped(),
-        counts.mapped(),
+        token_starts.mapped(),
         unlabelled,
         first,
         unseen,

@@ -40,8 +40,8 @@ class Lines:
     lengths: NDArray[np.int64]
     labels: NDArray[np.int32]
     label_lengths: NDArray[np.int64]
-    tokens: NDArray[np.int32]
-    """Of each line: all there are on it."""
+    token_lengths: NDArray[np.int64]
+    """How many tokens each line has, of whatever kind."""
     total: int
     """How many lines there were."""
     unlabelled: int
@@ -93,7 +93,7 @@ def examples(tokens: NDArray[np.int32], numbering: Numbering, ngrams: Ngrams) ->
         lengths=lengths[usable],
         labels=labels[usable[label_line]],
         label_lengths=label_lengths[usable],
-        tokens=np.bincount(line, minlength=total)[usable].astype(np.int32),
+        token_lengths=np.bincount(line, minlength=total)[usable],
         total=total,
         unlabelled=len(unlabelled),
         first_unlabelled=int(unlabelled[0]) if len(unlabelled) else -1,
