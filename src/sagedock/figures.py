@@ -115,6 +115,31 @@ class ScatterChart:
 
 
 @dataclass(frozen=True)
+class Points:
+    """Points (x[i], y[i]) of one kind on a MapChart, the first ones those that matter most.
+
+    `labels` say what stands beside each point, where there is room; an empty one leaves the point unnamed.
+    """
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    labels: Sequence[str]
+
+
+@dataclass(frozen=True)
+class MapChart:
+    """Where things lie to one another: an inch is as far across as up, and the axes have no numbers."""
+
+    title: str
+    caption: str
+    alt: str
+    x_label: str
+    y_label: str
+    groups: Sequence[Points]
+
+
+@dataclass(frozen=True)
 class MatrixChart:
     """Counts by actual class (row) and predicted class (column)."""
 
@@ -154,7 +179,7 @@ class Section:
 
 
 Figure: TypeAlias = (
-    LineChart | SeriesChart | HistogramChart | BarChart | ScatterChart | MatrixChart | Facts | Grid | Section
+    LineChart | SeriesChart | HistogramChart | BarChart | ScatterChart | MapChart | MatrixChart | Facts | Grid | Section
 )
 
 

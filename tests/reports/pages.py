@@ -12,9 +12,11 @@ from sagedock.figures import (
     HistogramChart,
     Line,
     LineChart,
+    MapChart,
     Mark,
     MatrixChart,
     Panel,
+    Points,
     ScatterChart,
     Section,
     SeriesChart,
@@ -31,6 +33,14 @@ def matrix(size: int, title: str = "Confusion matrix") -> MatrixChart:
     names = [str(index) for index in range(size)]
     counts = [[12_345 if row == column else (row * column) % 7 for column in range(size)] for row in range(size)]
     return MatrixChart(title, "Records by class.", f"Confusion matrix of {size} classes.", names, names, counts)
+
+
+def cloud(name: str, points: int, label: str, turn: float) -> Points:
+    """A spiral of points, each named `label` and a letter; every third one is not named."""
+    angles = [turn + 0.5 * index for index in range(points)]
+    x = [angle * math.cos(angle) for angle in angles]
+    y = [angle * math.sin(angle) for angle in angles]
+    return Points(name, x, y, [f"{label} {chr(97 + index % 26)}" if index % 3 else "" for index in range(points)])
 
 
 def ordinary(text: str = "train") -> list[Figure]:
@@ -53,6 +63,7 @@ def ordinary(text: str = "train") -> list[Figure]:
         ScatterChart(text, text, text, text, text, rounds, curve, diagonal=True),
         series(text, 10_000),
         HistogramChart(text, text, text, text, text, [0.5, 1, 1.5, 2], [900, 30, 2], [(text, 1.2)], logarithmic=True),
+        MapChart(text, text, text, text, text, [cloud(text, 60, "word", 0), cloud("validation", 40, text, 1)]),
         MatrixChart(text, text, text, [text, "1"], [text, "1"], [[453, 9], [27, 52]]),
         BarChart(text, text, text, "gain", [text, "Day Mins"], [31.5, 2.25]),
         Grid(text, text, ["Class", text], [[text, "0.5"], ["1", "0.75"]]),
@@ -90,6 +101,14 @@ def awkward() -> list[Figure]:
         SeriesChart("NaN series", "", "NaN.", "x", [Panel("y", [math.nan] * 5000)]),
         HistogramChart("No counts", "", "No counts.", "score", "rows", [0, 1], [0], logarithmic=True),
         HistogramChart("Long name", "", "Long name.", "score", "rows", [0, 1], [5], [(LONG[:60], 0.5)]),
+        MapChart("No groups", "", "No groups.", "x", "y", []),
+        MapChart("Empty map", "", "An empty map.", "x", "y", [Points("none", [], [], [])]),
+        MapChart("NaN map", "", "A map of NaN.", "x", "y", [Points("nan", nothing, nothing, ["a", "b", "c"])]),
+        MapChart("One place", "", "All in one place.", "x", "y", [Points("one", [1] * 9, [1] * 9, ["same"] * 9)]),
+        MapChart(
+            "Long names", "", "Long names.", "x", "y", [cloud(LONG[:60], 200, name, 0) for name in (LONG, "你好")]
+        ),
+        MapChart("Groups", "", "Nine groups.", "x", "y", [cloud(f"group {n}", 30, "MWQ", n) for n in range(9)]),
         BarChart("Signs", "", "Bars of both signs.", "effect", [LONG, "b", "zero"], [2.5, -5.0, 0.0]),
         BarChart("No bars", "", "No bars.", "effect", [], []),
         matrix(10),

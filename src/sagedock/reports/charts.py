@@ -12,17 +12,28 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from sagedock.figures import LineChart, MatrixChart, ScatterChart
-from sagedock.reports.drawing import CARD, FAINT, INK, SERIES, STYLE, blank, svg, thousands
+from sagedock.reports.drawing import (
+    CARD,
+    FAINT,
+    INK,
+    POINTS,
+    SERIES,
+    STYLE,
+    add_legend,
+    blank,
+    legend_rows,
+    svg,
+    thousands,
+)
 
 _DASHES: Sequence[Any] = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 3)), (0, (3, 1, 1, 1)))
-_POINTS = ("o", "s", "^", "D", "v", "P")
 _MARKS = ("D", "o", "s", "^")
 
 
 def line_chart(chart: LineChart, prefix: str) -> str:
     """The chart as one <svg> element whose ids start with `prefix`; equal charts give equal text."""
     with mpl.rc_context(STYLE):
-        drawing, axes = blank(chart.x_label, chart.y_label, rows=_legend_rows(chart))
+        drawing, axes = blank(chart.x_label, chart.y_label, rows=legend_rows(_labels(chart)))
         for index, line in enumerate(chart.lines):
             lone = sum(map(math.isfinite, line.y)) <= 30
             axes.plot(
@@ -31,7 +42,7 @@ def line_chart(chart: LineChart, prefix: str) -> str:
                 color=SERIES[index % len(SERIES)],
                 linestyle=_DASHES[index % len(_DASHES)],
                 linewidth=1.8,
-                marker=_POINTS[index % len(_POINTS)] if lone else None,
+                marker=POINTS[index % len(POINTS)] if lone else None,
                 markersize=3.5,
             )
         if chart.diagonal:
@@ -102,36 +113,13 @@ def _mark_style(index: int) -> dict[str, Any]:
     return {"marker": shape, "markersize": 7, "color": colour, "mec": CARD, "mew": 1.2, "linestyle": "none"}
 
 
-def _legend_rows(chart: LineChart) -> int:
-    entries = (len(chart.lines) if len(chart.lines) > 1 else 0) + len(chart.marks)
-    return -(-entries // _legend_columns(chart))
-
-
-def _legend_columns(chart: LineChart) -> int:
-    longest = max(
-        (len(text) for text in [*(li.name for li in chart.lines), *(m.label for m in chart.marks)]), default=0
-    )
-    return 3 if longest <= 14 else 2 if longest <= 28 else 1
+def _labels(chart: LineChart) -> list[str]:
+    """The entries of the legend; a single line needs none."""
+    names = [line.name for line in chart.lines] if len(chart.lines) > 1 else []
+    return [*names, *(mark.label for mark in chart.marks)]
 
 
 def _legend(drawing: Drawing, axes: Any, chart: LineChart) -> None:
-    handles = [Line2D([], [], **_mark_style(index)) for index in range(len(chart.marks))]
-    labels = [mark.label for mark in chart.marks]
-    if len(chart.lines) > 1:
-        handles = [*axes.get_lines()[: len(chart.lines)], *handles]
-        labels = [*(line.name for line in chart.lines), *labels]
-    if not handles:
-        return
-    legend = drawing.legend(
-        handles,
-        labels,
-        loc="outside upper left",
-        ncols=_legend_columns(chart),
-        frameon=False,
-        handlelength=2.4,
-        columnspacing=1.6,
-        borderaxespad=0,
-        borderpad=0.1,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    lines = axes.get_lines()[: len(chart.lines)] if len(chart.lines) > 1 else []
+    handles = [*lines, *(Line2D([], [], **_mark_style(index)) for index in range(len(chart.marks)))]
+    add_legend(drawing, handles, _labels(chart))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -21,6 +23,7 @@ ROW = 0.22  # inches for a row of the legend
 INK, FAINT, CARD = "#010101", "#020202", "#030303"
 SERIES = ("#040404", "#050505", "#060606", "#070707", "#080808", "#090909")
 _VARIABLES = {INK: "ink", FAINT: "faint", CARD: "card"} | {c: f"series-{i}" for i, c in enumerate(SERIES, 1)}
+POINTS = ("o", "s", "^", "D", "v", "P")
 
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -51,8 +54,9 @@ STYLE: Any = {
 }
 
 
-def blank(x_label: str, y_label: str, rows: int, height: float = HEIGHT) -> tuple[Drawing, Any]:
-    drawing = Drawing(figsize=(WIDTH, height + rows * ROW), layout="constrained")
+def blank(x_label: str, y_label: str, rows: int, height: float = HEIGHT, width: float = WIDTH) -> tuple[Drawing, Any]:
+    """A drawing and its only axes; `rows` are those of the legend above."""
+    drawing = Drawing(figsize=(width, height + rows * ROW), layout="constrained")
     FigureCanvasSVG(drawing)
     axes = drawing.add_subplot()
     axes.set_xlabel(x_label, parse_math=False)
@@ -67,12 +71,57 @@ def thousands(axes: Any) -> None:
             axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
 
 
+def legend_columns(labels: Sequence[str]) -> int:
+    """How many entries of a legend stand side by side."""
+    longest = max(map(len, labels), default=0)
+    return 3 if longest <= 14 else 2 if longest <= 28 else 1
+
+
+def legend_rows(labels: Sequence[str]) -> int:
+    """How many rows the legend has."""
+    return -(-len(labels) // legend_columns(labels))
+
+
+def add_legend(drawing: Drawing, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """Put a legend above the axes, unless it were empty."""
+    if not handles:
+        return
+    legend = drawing.legend(
+        handles,
+        labels,
+        loc="outside upper left",
+        ncols=legend_columns(labels),
+        frameon=False,
+        handlelength=2.4,
+        columnspacing=1.6,
+        borderaxespad=0,
+        borderpad=0.1,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def lay_out(drawing: Drawing) -> None:
+    """Decide where the parts of the drawing lie, for good."""
+    with _any_glyph():
+        drawing.draw_without_rendering()
+    drawing.set_layout_engine("none")
+
+
 def svg(drawing: Drawing, alt: str, prefix: str) -> str:
+    """The drawing as one <svg> element whose ids start with `prefix`; equal drawings give equal text."""
     out = io.StringIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser's fonts draw the text, not ours
+    with _any_glyph():
         drawing.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return _embedded(out.getvalue(), alt, prefix)
+
+
+@contextmanager
+def _any_glyph() -> Iterator[None]:
+    """Within, no warning of glyphs that matplotlib lacks: the browser's fonts draw the text."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield
 
 
 def _embedded(svg: str, alt: str, prefix: str) -> str:

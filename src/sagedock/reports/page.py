@@ -17,6 +17,7 @@ from sagedock.figures import (
     Figure,
     HistogramChart,
     LineChart,
+    MapChart,
     MatrixChart,
     ScatterChart,
     Section,
@@ -26,7 +27,7 @@ from sagedock.figures import (
 CLASSES_IN_TABLE = 16
 SHADES = 10
 
-_Drawn = LineChart | ScatterChart | MatrixChart | SeriesChart | HistogramChart
+_Drawn = LineChart | ScatterChart | MapChart | MatrixChart | SeriesChart | HistogramChart
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")  # no HTML text
 
@@ -70,7 +71,7 @@ def _block(figure: Figure, prefix: str) -> tuple[str, Any]:
     if isinstance(figure, MatrixChart) and max(len(figure.row_names), len(figure.column_names)) <= CLASSES_IN_TABLE:
         return "matrix", {"figure": figure, "shades": _shades(figure.counts)}
     if isinstance(figure, _Drawn):
-        name = "wide_chart" if isinstance(figure, SeriesChart) else "chart"
+        name = "wide_chart" if isinstance(figure, SeriesChart | MapChart) else "chart"
         return name, {"figure": figure, "svg": _drawn(figure, prefix)}
     if isinstance(figure, BarChart):
         return "bars", {
@@ -84,11 +85,12 @@ def _block(figure: Figure, prefix: str) -> tuple[str, Any]:
 
 
 def _drawn(figure: _Drawn, prefix: str) -> Markup:
-    from sagedock.reports import charts, series  # matplotlib takes long to import
+    from sagedock.reports import charts, maps, series  # matplotlib takes long to import
 
     draw: dict[type, Callable[[Any, str], str]] = {
         LineChart: charts.line_chart,
         ScatterChart: charts.scatter_chart,
+        MapChart: maps.map_chart,
         MatrixChart: charts.matrix_picture,
         SeriesChart: series.series_chart,
         HistogramChart: series.histogram,
