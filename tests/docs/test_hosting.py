@@ -15,7 +15,13 @@ from tests.docs import readme
 from tests.docs.citations import ROOT
 
 TEXT = (ROOT / "docs" / "hosting.md").read_text(encoding="utf-8")
-TRAINING = {"SAGEMAKER_PROGRAM", "TRAINING_JOB_NAME", "SAGEDOCK_PROGRESS"}
+TRAINING = {
+    "SAGEMAKER_PROGRAM",
+    "TRAINING_JOB_NAME",
+    "SAGEDOCK_PROGRESS",
+    "SAGEDOCK_CLUSTER_PORT",
+    "SAGEDOCK_CLUSTER_PATIENCE",
+}
 """Variables of jobs, which README.md explains."""
 GIVEN = {"SAGEMAKER_BATCH_STRATEGY", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", "SAGEMAKER_SAFE_PORT_RANGE"}
 """What `sagedock transform` tells a container, as SageMaker does; no container of ours reads it."""

@@ -28,6 +28,7 @@ from sagedock.errors import UserError
 from sagedock.formats import csv, instances, libsvm, parquet, records, requests
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, RECORDIO, negotiate, parse_media_type
 from sagedock.formats.table import Table
+from tests.fuzz import hosts
 
 COLUMNS = 5
 
@@ -305,4 +306,6 @@ TARGETS = {
     "fasttext": Target(read_fasttext, FASTTEXT_SEEDS, (b"__label__", b"</s>", b"\0")),
     "vectors": Target(read_vectors, VECTOR_SEEDS, (b" ", b"\n", b"e", b"nan", b"_", b"\t")),
     "signatures": Target(recognise, FILE_SEEDS, (b"PK\x03\x04", b"\x93NUMPY", b"\x80\x04", b"cos\nsystem\n", b".")),
+    "handshake": Target(hosts.handshake, hosts.HANDSHAKE_SEEDS, (b"sagedock", bytes(32))),
+    "frames": Target(hosts.frames, hosts.FRAME_SEEDS, (b"SDFR", b"SDFR\x08", bytes(8))),
 }

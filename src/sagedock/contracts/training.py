@@ -43,13 +43,13 @@ class TrainingJob:
             for name, facts in _object(paths.config / "inputdataconfig.json").items()
         }
         resources = _object(paths.config / "resourceconfig.json")
-        hosts = sorted(resources.get("hosts") or ["algo-1"])
+        hosts, current = _hosts(resources)
         return cls(
             name=environment.get("TRAINING_JOB_NAME") or "local",
             hyperparameters=hyperparameters,
             channels=channels,
             hosts=hosts,
-            current_host=resources.get("current_host") or hosts[0],
+            current_host=current,
             checkpoints=_checkpoints(paths),
         )
 
@@ -127,6 +127,21 @@ def _channel(name: str, facts: object, data: Path) -> Channel:
         record_wrapper="RecordIO" if wrapped else "None",
         distribution=str(facts.get("S3DistributionType") or "") or None,
     )
+
+
+def _hosts(resources: Mapping[str, Any]) -> tuple[list[str], str]:
+    """All hosts in sorted order, and this one. With one host it does not matter what it is called."""
+    given = resources.get("hosts") or ["algo-1"]
+    if not isinstance(given, list) or not all(isinstance(host, str) for host in given):
+        raise UserError(f"resourceconfig.json: hosts must be a list of names, got {given!r}", field="hosts")
+    hosts = sorted(set(given))
+    current = str(resources.get("current_host") or hosts[0])
+    if len(hosts) > 1 and current not in hosts:
+        raise UserError(
+            f"resourceconfig.json: current_host {current!r} is not one of the hosts {', '.join(hosts)}",
+            field="current_host",
+        )
+    return hosts, current
 
 
 def _checkpoints(paths: Paths) -> Path | None:

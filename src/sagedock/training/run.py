@@ -8,7 +8,7 @@ import signal
 from collections.abc import Mapping
 
 from sagedock import algorithms
-from sagedock.algorithm import Algorithm, Trained
+from sagedock.algorithm import Algorithm, Cluster, Trained
 from sagedock.contracts import failure, machine, manifest
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.files import make_directory, write_text
@@ -19,8 +19,8 @@ from sagedock.errors import AlgorithmError, SagedockError, Stopped, UnsupportedM
 from sagedock.formats.media_types import parse_media_type
 from sagedock.progress import Progress
 from sagedock.reports import page
-from sagedock.training import script_mode
-from sagedock.training.cluster import Alone
+from sagedock.training import cluster, script_mode
+from sagedock.training.cluster import Meeting
 from sagedock.training.context import JobContext
 from sagedock.training.stopping import StopRequest, listening
 
@@ -55,35 +55,53 @@ def _run(paths: Paths, environment: Mapping[str, str], stop: StopRequest) -> Non
     program = script_mode.program(job, environment)
     if program is not None:
         script_mode.hand_over(program, job, paths, environment)
-    _refuse_several_hosts(job)
     algorithm = _algorithm(job, environment)
+    _refuse_several_hosts(job, algorithm)
     values = algorithm.hyperparameters.parse(job.hyperparameters)
+    facts = {"algorithm": algorithm.name, "hyperparameters": job.hyperparameters}
+    with cluster.joined(job, facts, Meeting.by(environment, values), lambda: stop.requested) as hosts:
+        _train(job, algorithm, values, paths, environment, stop, hosts)
+
+
+def _train(
+    job: TrainingJob,
+    algorithm: Algorithm,
+    values: Values,
+    paths: Paths,
+    environment: Mapping[str, str],
+    stop: StopRequest,
+    hosts: Cluster,
+) -> None:
     channels = checked_channels(job.channels, algorithm.channels, len(job.hosts))
     _check_content_types(channels, algorithm)
     make_directory(paths.output)
+    first = hosts.rank == 0
     context = JobContext(
         device=machine.device(environment),
         model_directory=make_directory(paths.model),
-        output_data=make_directory(paths.output_data),
+        output_data=make_directory(paths.output_data if first else paths.output_data / job.current_host),
         checkpoints=job.checkpoints,
-        cluster=Alone(job.current_host),
+        cluster=hosts,
         stop=stop,
         bar=Progress.by(environment),
     )
     log.info("training %s on the %s, job %s", algorithm.name, context.device.upper(), job.name)
     trained = algorithm.train(values, channels, context)
     stop.wait_for_model()
+    if not first:
+        log.info("host %s leaves the model to host %s", job.current_host, hosts.hosts[0])
+        return
     if trained is None:
         raise AlgorithmError(f"{algorithm.name} left no model to save on the host that saves it")
     _save(algorithm, values, trained, paths)
     _report(algorithm, job, trained, paths)
 
 
-def _refuse_several_hosts(job: TrainingJob) -> None:
-    if len(job.hosts) > 1:
+def _refuse_several_hosts(job: TrainingJob, algorithm: Algorithm) -> None:
+    if len(job.hosts) > 1 and algorithm.hosts == "one":
         raise UserError(
-            f"this job has {len(job.hosts)} hosts ({', '.join(job.hosts)}), and training on more than one is not "
-            "supported yet: set InstanceCount to 1"
+            f"this job has {len(job.hosts)} hosts ({', '.join(job.hosts)}), and {algorithm.name} trains on one: set "
+            "InstanceCount to 1"
         )
 
 
