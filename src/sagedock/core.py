@@ -36,6 +36,13 @@ class Forest(Protocol):
         """The same for compressed sparse rows; what is absent is missing. Raises ValueError for wrong indices."""
 
 
+class Tokenizer(Protocol):
+    """Text rewritten (`sagedock.algorithms.blazingtext.tokenizer` has the rules)."""
+
+    def rewrite(self, text: bytes) -> bytes:
+        """The text with its lines kept."""
+
+
 class Native(Protocol):
     """What sagedock._core offers. Arrays are float32 unless said, in C order; long work gives the lock back."""
 
@@ -106,6 +113,11 @@ class Native(Protocol):
         tree adds to; `base` (outputs,) is added first, after `base_link`; `link` makes the answers. Trees of up to
         `deepest_asked` levels are asked at every node, -1 leaving that to what was measured. Raises ValueError when the
         arrays are no trees.
+        """
+
+    def Tokenizer(self, table: NDArray[np.uint32], split: bool) -> Tokenizer:  # noqa: N802 - a class
+        """`table` holds for each code point 2^24 times its kind (0 ends a token, 1 belongs to one, 2 is one) plus the
+        code point written for it; with `split` tokens are set apart. Raises ValueError for what is no such table.
         """
 
     def instruction_sets(self) -> tuple[str, ...]:

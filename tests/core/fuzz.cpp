@@ -25,6 +25,7 @@
 #include "number.hpp"
 #include "processor.hpp"
 #include "repr.hpp"
+#include "tokenizer.hpp"
 #include "trees.hpp"
 
 namespace {
@@ -169,6 +170,23 @@ void fuzz_forest(std::string_view text) {
     }
 }
 
+// A table that knows a capital, a blank, a mark, and letters that grow and shrink; half of the inputs are cut into tokens.
+void fuzz_tokenizer(std::string_view text) {
+    using sagedock::Tokenizer;
+    std::vector<std::uint32_t> table(0x2C70);
+    for (std::uint32_t code = 0; code < table.size(); ++code) table[code] = (code % 3) << 24 | code;
+    table['A'] = Tokenizer::inner << 24 | 'a';
+    table[0x130] = Tokenizer::inner << 24 | 'i';
+    table[0x23A] = Tokenizer::alone << 24 | 0x2C65;
+    require(Tokenizer::usable(table), "a table");
+    const Tokenizer tokenizer(table, text.size() % 2 == 0);
+    const std::size_t room = Tokenizer::most(text.size());
+    const auto out = exactly<char>(room);
+    const char* const end = tokenizer.rewrite(text, out.get());
+    require(static_cast<std::size_t>(end - out.get()) <= room, "within its room");
+    require(std::count(out.get(), const_cast<char*>(end), '\n') == std::count(text.begin(), text.end(), '\n'), "lines stay lines");
+}
+
 struct Kernel {
     std::function<void(std::string_view)> run;
     std::vector<std::string> examples;  // what is damaged
@@ -191,6 +209,7 @@ const std::map<std::string, Kernel> kernels = {
     {"csv", {fuzz_csv, tables}},         {"csv_block", {fuzz_csv_block, tables}}, {"libsvm", {fuzz_libsvm, records}},
     {"number", {fuzz_number, numbers}},  {"repr", {fuzz_repr, {"\x01\x02\x03\x04", "\xff\xff\x7f\x7f"}}},
     {"lines", {fuzz_lines, tables}},
+    {"tokenizer", {fuzz_tokenizer, {"__label__A  Hello, W\xc3\xb6rld! \xc4\xb0 \xc8\xba \xe6\x9d\xb1\n", "a __label__b\xf0\x9f\x98\x80\xed\xa0\x80"}}},
     {"forest", {fuzz_forest, {std::string(64, '\x01') + std::string(64, '\x02'), "\x01\x03\x02\x03 a tree and another", tables[0]}}},
 };
 
