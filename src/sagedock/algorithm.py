@@ -39,6 +39,7 @@ class Records(Protocol):
 
 
 RecordsRead = TypeVar("RecordsRead", bound=Records)
+Result = TypeVar("Result")
 
 
 class Model(Protocol[RecordsRead]):
@@ -159,6 +160,12 @@ class Context(Protocol):
         """From now on SIGTERM no longer ends the job where it stands, since there is a model worth waiting for.
 
         Until this call it does, by Stopped; a request that came before the call ends the job now.
+        """
+
+    def unless_stopped(self, work: Callable[[], Result]) -> Result | None:
+        """What `work` returns; None once SIGTERM arrived, which leaves it at once, even where it waits for a pipe.
+
+        For work that the model, once there is `something_to_save`, can do without.
         """
 
     def emit(self, line: str) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from sagedock.formats import csv, instances, libsvm, parquet, records
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, RECORDIO
 from sagedock.formats.table import Floats, Table
@@ -20,17 +22,19 @@ ROWS = 6
 class Sample:
     """A training job that takes a second or two, and what its model can be asked.
 
-    `integer`, `real`: a hyperparameter of that type and a value for it. `out_of_range`: one refused, with the value.
+    `integer`, `real`: a hyperparameter of that type and a value for it; `real` is None for an algorithm that has none.
+    `out_of_range`: one refused, with the value.
     `channels` maps a channel to its files, `content_type` is theirs. `bad_channel` is a train channel of bad data.
-    `long` are hyperparameters that make the job last until it is stopped; `progress` is the prefix of a line of stdout
-    by which it is known to have a model. `metrics` are advertised metrics that this job prints.
+    `long` are hyperparameters that make the job last until it is stopped, or else `endless` is a channel of lines that
+    does so when it never ends; `progress` stands in a line of stdout by which it is known to have a model.
+    `metrics` are advertised metrics that this job prints, each `rounds` times.
     `requests` hold the same ROWS records in each type the algorithm reads, `malformed` what it cannot read.
     `line_type` is a type whose records are lines, or None when the algorithm reads none.
     """
 
     hyperparameters: Mapping[str, str]
     integer: tuple[str, int]
-    real: tuple[str, float]
+    real: tuple[str, float] | None
     out_of_range: tuple[str, str]
     content_type: str
     channels: Mapping[str, Mapping[str, str | bytes]]
@@ -38,10 +42,12 @@ class Sample:
     long: Mapping[str, str]
     progress: str
     metrics: Sequence[str]
+    rounds: int
     requests: Mapping[str, bytes]
     malformed: Mapping[str, bytes]
     line_type: str | None = CSV
     pipe_type: str | None = None
+    endless: str | None = None
 
 
 def _table_requests(features: Floats) -> dict[str, bytes]:
@@ -71,6 +77,7 @@ def _xgboost() -> Sample:
         bad_channel={"part-0.csv": "1,2,3\n0,x,3\n"},
         long={"num_round": "1000000"},
         progress="[2]\t",
+        rounds=4,
         metrics=("train:auc", "train:error", "validation:auc", "validation:error"),
         requests=_table_requests(data.numbers(ROWS, seed=9)),
         malformed={
@@ -85,4 +92,35 @@ def _xgboost() -> Sample:
     )
 
 
-SAMPLES: Mapping[str, Sample] = {"xgboost": _xgboost()}
+def _randomcutforest() -> Sample:
+    features, labelled = data.numbers(60, columns=3), data.numbers(30, columns=3, seed=7)
+    labels = (np.abs(labelled).max(axis=1) > 2).astype(np.float32)
+    found = _table_requests(data.numbers(ROWS, columns=3, seed=9))
+    return Sample(
+        hyperparameters={"feature_dim": "3", "num_trees": "50"},
+        integer=("num_samples_per_tree", 3),
+        real=None,
+        out_of_range=("num_trees", "49"),
+        content_type=CSV,
+        channels={
+            "train": {"part-0.csv": csv.encode(Table(features))},
+            "test": {"part-0.csv": data.csv(labels, labelled)},
+        },
+        bad_channel={"part-0.csv": "1,2,3\n4,x,6\n"},
+        long={},
+        progress="Serializing the RandomCutForest model",
+        endless="test",
+        metrics=("test:accuracy", "test:f1", "test:precision", "test:recall"),
+        rounds=1,
+        requests={kind: found[kind] for kind in (CSV, JSON, JSON_LINES, RECORDIO)},
+        malformed={
+            CSV: b"1,2,three\n",
+            JSON: b'{"instances": [',
+            JSON_LINES: b"{]\n",
+            RECORDIO: b"\x0a\x23\xd7\xce\xff\xff\xff\x7f",
+        },
+        pipe_type=CSV,
+    )
+
+
+SAMPLES: Mapping[str, Sample] = {"randomcutforest": _randomcutforest(), "xgboost": _xgboost()}

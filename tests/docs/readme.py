@@ -2,16 +2,18 @@
 
     .venv/bin/python -m tests.docs.readme
 
-writes the table of algorithms anew.
+writes the table of algorithms anew, and the table of hyperparameters in the README of each.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 
 from sagedock import algorithms
 from sagedock.algorithm import Algorithm
+from sagedock.contracts.hyperparameters import hyperparameter_table
 from tests.docs.citations import ROOT
 
 README = ROOT / "README.md"
@@ -31,6 +33,11 @@ def _row(algorithm: Algorithm) -> str:
     return f"| {name} | {algorithm.summary} | {channels} | {', '.join(algorithm.request_types)} |\n"
 
 
+def of(algorithm: Algorithm) -> Path:
+    """The README of an algorithm."""
+    return ROOT / "src" / "sagedock" / "algorithms" / algorithm.package.rpartition(".")[2] / "README.md"
+
+
 def variables() -> set[str]:
     """The environment variables that the package names in its code."""
     found = set()
@@ -47,12 +54,15 @@ def shown(name: str) -> str:
     return str(found[0])
 
 
-def renewed(text: str) -> str:
-    """README.md with its table of algorithms made from the code."""
-    marks = ("<!-- algorithms begin -->\n", "<!-- algorithms end -->")
+def renewed(text: str, name: str, table: str) -> str:
+    """A document with `table` between the marks of this name."""
+    marks = (f"<!-- {name} begin -->\n", f"<!-- {name} end -->")
     head, _, rest = text.partition(marks[0])
-    return f"{head}{marks[0]}\n{algorithm_table()}\n{marks[1]}{rest.partition(marks[1])[2]}"
+    return f"{head}{marks[0]}\n{table}\n{marks[1]}{rest.partition(marks[1])[2]}"
 
 
 if __name__ == "__main__":
-    README.write_text(renewed(README.read_text(encoding="utf-8")), encoding="utf-8")
+    README.write_text(renewed(README.read_text(encoding="utf-8"), "algorithms", algorithm_table()), encoding="utf-8")
+    for each in map(algorithms.find, algorithms.names()):
+        table = hyperparameter_table(each.hyperparameters)
+        of(each).write_text(renewed(of(each).read_text(encoding="utf-8"), "hyperparameters", table), encoding="utf-8")

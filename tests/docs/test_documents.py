@@ -9,7 +9,10 @@ from urllib.parse import unquote
 
 import pytest
 
+from sagedock import algorithms
+from sagedock.algorithm import Algorithm
 from sagedock.cli import COMMANDS
+from sagedock.contracts.hyperparameters import hyperparameter_table
 from tests.docs import conformance, readme, tree
 from tests.docs.citations import ROOT
 from tests.docs.test_hosting import TRAINING
@@ -42,6 +45,14 @@ def test_the_usual_documents_are_there() -> None:
 
 def test_the_readme_has_the_table_of_algorithms() -> None:
     assert readme.shown("algorithms") == readme.algorithm_table(), "run: .venv/bin/python -m tests.docs.readme"
+
+
+@pytest.mark.parametrize("algorithm", [algorithms.find(name) for name in algorithms.names()], ids=lambda one: one.name)
+def test_the_readme_of_an_algorithm_has_the_table_of_its_hyperparameters(algorithm: Algorithm) -> None:
+    """Design habit 9: what must be equal is compared by a test."""
+    found = readme.of(algorithm).read_text(encoding="utf-8")
+    table = hyperparameter_table(algorithm.hyperparameters)
+    assert found == readme.renewed(found, "hyperparameters", table), "run: .venv/bin/python -m tests.docs.readme"
 
 
 def test_every_environment_variable_has_its_place_and_no_other_is_told() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sagedock.algorithm import Cluster
 from sagedock.progress import Progress
-from sagedock.training.stopping import StopRequest
+from sagedock.training.stopping import Result, StopRequest
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class JobContext:
     def something_to_save(self) -> None:
         """From now on SIGTERM is only noted. Raises Stopped if it arrived while there was nothing to save."""
         self.stop.wait_for_model()
+
+    def unless_stopped(self, work: Callable[[], Result]) -> Result | None:
+        """What `work` returns, or None once SIGTERM arrived."""
+        return self.stop.unless_stopped(work)
 
     def emit(self, line: str) -> None:
         """Write one metric line to stdout and flush it."""

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 import xgboost
 
-import sagedock
 from sagedock.algorithms.xgboost.hyperparameters import HYPERPARAMETERS, booster_parameters, ignored
 from sagedock.algorithms.xgboost.metrics import DEFAULT_METRIC, METRICS
-from sagedock.contracts.hyperparameters import Values, hyperparameter_table
+from sagedock.contracts.hyperparameters import Values
 from sagedock.errors import UserError
 
-README = Path(sagedock.__file__).parent / "algorithms" / "xgboost" / "README.md"
 OBJECTIVES = [name for name in DEFAULT_METRIC if name != "survival:aft"]
 
 
@@ -548,12 +544,3 @@ def test_the_tuning_metric_may_be_every_metric_of_the_table():
     """Statement 33."""
     [parameter] = [each for each in HYPERPARAMETERS.parameters if each.name == "_tuning_objective_metric"]
     assert parameter.kind.choices == tuple(f"validation:{name}" for name in METRICS)
-
-
-def test_the_readme_shows_the_table_of_the_declaration():
-    """Design habit 9: what must be equal is compared by a test."""
-    text = README.read_text(encoding="utf-8")
-    [shown] = re.findall(r"<!-- hyperparameters begin -->\n\n(.*?)\n<!-- hyperparameters end -->", text, re.DOTALL)
-    assert shown == hyperparameter_table(HYPERPARAMETERS), (
-        "copy the output of sagedock.contracts.hyperparameters.hyperparameter_table(HYPERPARAMETERS) between the marks"
-    )

@@ -1,0 +1,112 @@
+"""The test channel: scores of labelled rows, cut three standard deviations above their mean (developer guide, RCF)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sagedock.algorithms.randomcutforest.forest import Forest
+from sagedock.errors import UserError
+from sagedock.formats.rows import first_missing
+from sagedock.formats.table import Floats, Part
+
+DEVIATIONS = 3
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Rows of the test channel by what they are and by what they were taken for; `cut_off` is a score."""
+
+    cut_off: float
+    mean: float
+    deviation: float
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+    true_negatives: int
+
+    @property
+    def rows(self) -> int:
+        return self.true_positives + self.false_positives + self.false_negatives + self.true_negatives
+
+    def figures(self) -> Mapping[str, float]:
+        """accuracy, precision, recall and f1; a ratio of nothing to nothing is 0."""
+        right, flagged = self.true_positives, self.true_positives + self.false_positives
+        anomalies = right + self.false_negatives
+        return {
+            "accuracy": (right + self.true_negatives) / self.rows,
+            "f1": 2 * right / (flagged + anomalies) if flagged + anomalies else 0.0,
+            "precision": right / flagged if flagged else 0.0,
+            "recall": right / anomalies if anomalies else 0.0,
+        }
+
+
+def three_sigma(scores: NDArray[np.float32]) -> tuple[float, float, float]:
+    """The cut-off of scores, above which a row counts as anomalous, their mean and their (population) deviation."""
+    mean, deviation = float(scores.mean(dtype=np.float64)), float(scores.std(dtype=np.float64))
+    return mean + DEVIATIONS * deviation, mean, deviation
+
+
+def evaluate(scores: NDArray[np.float32], labels: NDArray[np.float32]) -> Evaluation:
+    """What the cut-off on `scores` makes of rows whose labels are 1 for an anomaly and 0 for a normal row."""
+    cut_off, mean, deviation = three_sigma(scores)
+    flagged, anomalous = scores > cut_off, labels == 1
+    return Evaluation(
+        cut_off=cut_off,
+        mean=mean,
+        deviation=deviation,
+        true_positives=int((flagged & anomalous).sum()),
+        false_positives=int((flagged & ~anomalous).sum()),
+        false_negatives=int((~flagged & anomalous).sum()),
+        true_negatives=int((~flagged & ~anomalous).sum()),
+    )
+
+
+def scored(forest: Forest, parts: Iterable[Part], threads: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Score and label of every row of the test channel.
+
+    Raises UserError naming the row whose label is none of 0 and 1, or that lacks a value.
+    """
+    scores: list[Floats] = []
+    labels: list[Floats] = []
+    for part in parts:
+        require_values(part)
+        labels.append(_labels(part))
+        scores.append(forest.scores(part.table.dense, threads))
+    if not scores:
+        raise UserError("the test channel holds no rows: give it some, or leave it out", field="test")
+    return np.concatenate(scores), np.concatenate(labels)
+
+
+def require_values(part: Part) -> None:
+    """Raise UserError naming the place of the first value that is missing: a forest cannot measure a distance to it."""
+    missing = first_missing(part.table.dense)
+    if missing is not None:
+        row, column = missing
+        raise UserError(
+            f"{part.place(row - 1, column - 1)}: the value is missing (empty or NaN), and a random cut forest needs "
+            "every one: fill it in, or leave the row out",
+            field=f"column {column}",
+        )
+
+
+def _labels(part: Part) -> Floats:
+    labels = part.table.labels
+    if labels is None:
+        raise UserError(
+            f"{part.source}: the rows of the test channel have no labels: put 1 (anomaly) or 0 (normal) first in each "
+            "row of text/csv;label_size=1, or under label in each record, or leave the channel out",
+            field="label",
+        )
+    wrong = np.flatnonzero((labels != 0) & (labels != 1))
+    if len(wrong):
+        row = int(wrong[0])
+        raise UserError(
+            f"{part.place(row)}: label {labels[row]:g} is neither 0 (normal) nor 1 (anomaly): the label comes first in "
+            "each row of the test channel",
+            field="label",
+        )
+    return labels

@@ -1,0 +1,63 @@
+"""The hyperparameters of SageMaker's Random Cut Forest (developer guide, "RCF Hyperparameters").
+
+Names, ranges and defaults are the built-in's, with those that it accepts without telling of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sagedock.contracts.hyperparameters import (
+    Boolean,
+    Categorical,
+    Declaration,
+    Integer,
+    Interval,
+    ListOf,
+    Parameter,
+)
+
+METRICS = {"accuracy": ("accuracy",), "precision_recall_fscore": ("f1", "precision", "recall")}
+"""What each value of eval_metrics reports of the test channel."""
+
+PARAMETERS = (
+    Parameter("feature_dim", Integer(Interval(1, 10_000)), "Columns of a row, without the label.", required=True),
+    Parameter("num_trees", Integer(Interval(50, 1000)), "Trees of the forest.", default=100, tuning="50 to 1000"),
+    Parameter(
+        "num_samples_per_tree",
+        Integer(Interval(1, 2048)),
+        "Rows that each tree is given; fewer where the data hold fewer than so many for every tree.",
+        default=256,
+        tuning="1 to 2048",
+    ),
+    Parameter(
+        "eval_metrics",
+        ListOf(Categorical(tuple(METRICS))),
+        "Figures of the test channel: accuracy; or f1, precision and recall.",
+        default=tuple(METRICS),
+    ),
+    Parameter(
+        "mini_batch_size",
+        Integer(Interval(1)),
+        "Accepted without effect: rows are read in blocks of bytes.",
+        default=1000,
+    ),
+    Parameter("epochs", Integer(Interval(1)), "Accepted without effect: one pass is all.", default=1),
+    Parameter("force_dense", Boolean(), "Accepted without effect: sparse rows are always made dense.", default=True),
+    Parameter(
+        "_ftp_port",
+        Integer(Interval(1, 65_535)),
+        "Port on which several hosts meet; the environment variable SAGEDOCK_CLUSTER_PORT wins.",
+        default=8999,
+    ),
+    Parameter("_seed", Integer(Interval(0)), "Extension of sagedock: seed of the sample and of the trees.", default=0),
+)
+
+HYPERPARAMETERS = Declaration(PARAMETERS, unknown="Additional properties are not allowed ({name!r} was unexpected)")
+
+NOT_OF_THE_MODEL = frozenset({"_ftp_port", "eval_metrics", "mini_batch_size", "epochs", "force_dense"})
+"""Hyperparameters in which a job may differ from the one whose checkpoint it resumes."""
+
+
+DEFAULTS: Mapping[str, Any] = {each.name: each.default for each in PARAMETERS if each.default is not None}
