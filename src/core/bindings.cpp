@@ -17,6 +17,7 @@
 namespace nb = nanobind;
 
 void bind_forest(nb::module_& module);
+void bind_reservoir(nb::module_& module);
 void bind_tokenizer(nb::module_& module);
 
 namespace {
@@ -179,5 +180,6 @@ NB_MODULE(_core, module) {
     module.def("instruction_sets", &instruction_sets);
     module.def("use_instruction_set", &use_instruction_set);
     bind_forest(module);
+    bind_reservoir(module);
     bind_tokenizer(module);
 }

@@ -5,7 +5,7 @@ Callers look `core.native` up when they are called, and go on in Python when it 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,6 +118,27 @@ class Native(Protocol):
     def Tokenizer(self, table: NDArray[np.uint32], split: bool) -> Tokenizer:  # noqa: N802 - a class
         """`table` holds for each code point 2^24 times its kind (0 ends a token, 1 belongs to one, 2 is one) plus the
         code point written for it; with `split` tokens are set apart. Raises ValueError for what is no such table.
+        """
+
+    def follow_series(
+        self,
+        points: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        shares: NDArray[np.float32] | None,
+        *,
+        seed: int,
+        seen: int,
+        decay: float,
+        scale: float,
+        learns: bool,
+        columns: int,
+        bits: NDArray[np.float64],
+        **trees: NDArray[Any],
+    ) -> None:
+        """Score points (rows, width), and learn each before the next: `sagedock.algorithms.randomcutforest.stream`.
+
+        Writes `scores` (rows,), `shares` (rows, width) and the arrays of `ReservoirTrees`, which it believes to be
+        trees. Raises ValueError when they do not fit together.
         """
 
     def instruction_sets(self) -> tuple[str, ...]:

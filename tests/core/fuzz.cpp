@@ -25,6 +25,7 @@
 #include "number.hpp"
 #include "processor.hpp"
 #include "repr.hpp"
+#include "reservoir.hpp"
 #include "tokenizer.hpp"
 #include "trees.hpp"
 
@@ -187,6 +188,73 @@ void fuzz_tokenizer(std::string_view text) {
     require(std::count(out.get(), const_cast<char*>(end), '\n') == std::count(text.begin(), text.end(), '\n'), "lines stay lines");
 }
 
+// How many samples lie below a node whose parent is `above`, and that boxes hold boxes.
+int samples_below(const sagedock::reservoir::Trees& one, std::int32_t node, std::int32_t above) {
+    const auto cuts = static_cast<std::int32_t>(one.samples) - 1;
+    require(node >= 0 && node < 2 * cuts + 1 && one.parent[node] == above, "a node below its parent");
+    if (node >= cuts) return one.mass[node - cuts];
+    int below = 0;
+    for (int side = 0; side < 2; ++side) {
+        const std::int32_t child = one.child[2 * node + side];
+        below += samples_below(one, child, node);
+        const float* low = child < cuts ? one.box + 2 * one.width * static_cast<std::size_t>(child)
+                                        : one.point + one.width * static_cast<std::size_t>(child - cuts);
+        const float* box = one.box + 2 * one.width * static_cast<std::size_t>(node);
+        for (std::size_t column = 0; column < one.width; ++column) require(box[column] <= low[column], "boxes hold boxes");
+    }
+    return below;
+}
+
+// Trees of one leaf that learn points, of which many are equal.
+void fuzz_reservoir(std::string_view text) {
+    std::size_t at = 0;
+    const auto byte = [&] { return text.empty() ? 0 : static_cast<int>(static_cast<unsigned char>(text[at++ % text.size()])); };
+    const auto trees = static_cast<std::size_t>(1 + byte() % 3), samples = static_cast<std::size_t>(1 + byte() % 9);
+    const auto columns = static_cast<std::size_t>(1 + byte() % 20), rows = std::min<std::size_t>(text.size(), 20);
+    const std::size_t width = (columns + 15) / 16 * 16, cuts = samples - 1, nodes = cuts + samples;
+    const auto dimension = exactly<std::int32_t>(trees * cuts), child = exactly<std::int32_t>(trees * cuts * 2);
+    const auto mass = exactly<std::int32_t>(trees * samples), parent = exactly<std::int32_t>(trees * nodes);
+    const auto root = exactly<std::int32_t>(trees), leaf_of = exactly<std::int32_t>(trees * samples), free = exactly<std::int32_t>(trees * 2);
+    const auto cut = exactly<float>(trees * cuts), box = exactly<float>(trees * cuts * 2 * width), span = exactly<float>(trees * cuts);
+    const auto point = exactly<float>(trees * samples * width), points = exactly<float>(rows * width);
+    const auto scores = exactly<float>(rows), shares = exactly<float>(rows * width);
+    const auto bits = exactly<double>(samples + 1);
+    for (std::size_t count = 0; count <= samples; ++count) bits[count] = count > 0 ? std::log2(static_cast<double>(count)) : 0;
+    std::fill_n(point.get(), trees * samples * width, 0.0F);
+    std::fill_n(points.get(), rows * width, 0.0F);
+    for (std::size_t tree = 0; tree < trees; ++tree) {
+        const auto first_leaf = static_cast<std::int32_t>(cuts);
+        for (std::size_t node = 0; node < nodes; ++node)
+            parent[tree * nodes + node] = node + 1 == cuts || node + 1 == nodes || node == cuts ? -1 : static_cast<std::int32_t>(node + 1);
+        for (std::size_t slot = 0; slot < samples; ++slot) {
+            mass[tree * samples + slot] = slot == 0 ? static_cast<std::int32_t>(samples) : 0;
+            leaf_of[tree * samples + slot] = first_leaf;
+        }
+        root[tree] = first_leaf;
+        free[2 * tree] = cuts > 0 ? 0 : -1;
+        free[2 * tree + 1] = samples > 1 ? first_leaf + 1 : -1;
+    }
+    for (std::size_t row = 0; row < rows; ++row)
+        for (std::size_t column = 0; column < columns; ++column) {
+            const int drawn = byte();
+            points[row * width + column] = drawn == 255 ? 0x1p112F : drawn == 254 ? -0x1p112F : drawn == 253 ? 1e-45F : static_cast<float>(drawn % 5);
+        }
+    const sagedock::reservoir::Trees all{trees, samples, columns, width, dimension.get(), cut.get(), child.get(), box.get(), span.get(),
+                                         point.get(), mass.get(), parent.get(), root.get(), leaf_of.get(), free.get(), bits.get()};
+    const sagedock::reservoir::Rule rule{current_seed, static_cast<std::uint64_t>(byte()), byte() / 128.0, 1.0 / static_cast<double>(trees)};
+    sagedock::reservoir::follow(all, points.get(), rows, rule, byte() % 8 != 7, scores.get(), byte() % 2 == 0 ? shares.get() : nullptr);
+    for (std::size_t row = 0; row < rows; ++row) require(scores[row] > 0 && scores[row] <= 1, "a score within its bounds");
+    for (std::size_t tree = 0; tree < trees; ++tree) {
+        sagedock::reservoir::Trees one = all;
+        one.child += tree * cuts * 2;
+        one.box += tree * cuts * 2 * width;
+        one.point += tree * samples * width;
+        one.mass += tree * samples;
+        one.parent += tree * nodes;
+        require(samples_below(one, root[tree], -1) == static_cast<int>(samples), "as many samples as there were");
+    }
+}
+
 struct Kernel {
     std::function<void(std::string_view)> run;
     std::vector<std::string> examples;  // what is damaged
@@ -210,6 +278,7 @@ const std::map<std::string, Kernel> kernels = {
     {"number", {fuzz_number, numbers}},  {"repr", {fuzz_repr, {"\x01\x02\x03\x04", "\xff\xff\x7f\x7f"}}},
     {"lines", {fuzz_lines, tables}},
     {"tokenizer", {fuzz_tokenizer, {"__label__A  Hello, W\xc3\xb6rld! \xc4\xb0 \xc8\xba \xe6\x9d\xb1\n", "a __label__b\xf0\x9f\x98\x80\xed\xa0\x80"}}},
+    {"reservoir", {fuzz_reservoir, {std::string("\x02\x04\x01") + std::string(40, '\x03') + "\xff\x80 points", tables[0], numbers[7]}}},
     {"forest", {fuzz_forest, {std::string(64, '\x01') + std::string(64, '\x02'), "\x01\x03\x02\x03 a tree and another", tables[0]}}},
 };
 
