@@ -38,6 +38,12 @@ def mnist() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def anomaly() -> ModuleType:
+    """containers/anomaly/prepare.py."""
+    return _module("anomaly", "prepare")
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data beside the checkout."""
     if not SHARED.is_dir():
