@@ -8,6 +8,11 @@ from sagedock.metric_lines import quality_regex
 
 _TRAINING_TYPES = (RECORDIO, CSV, PARQUET)
 
+
+def _names(channel: str, description: str) -> ChannelSpecification:
+    return ChannelSpecification(channel, required=False, description=description, content_types=("text/plain",))
+
+
 ALGORITHM = Algorithm(
     name="randomcutforest",
     package=__name__,
@@ -32,6 +37,8 @@ ALGORITHM = Algorithm(
             pipe_content_types=_TRAINING_TYPES,
             distribution="FullyReplicated",
         ),
+        _names("feature-names", "One line per feature column, for the report; an addition of sagedock's."),
+        _names("timestamps", "One line per row of the test channel, for the report; an addition of sagedock's."),
     ),
     metrics=tuple(
         Metric(name=f"test:{name}", regex=quality_regex("test", name, "score"), goal="Maximize")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sagedock.algorithms.randomcutforest.forest import Forest
+from sagedock.algorithms.randomcutforest.peaks import Peak, Peaks, shingle_size
 from sagedock.errors import UserError
 from sagedock.formats.rows import first_missing
 from sagedock.formats.table import Floats, Part
 
 DEVIATIONS = 3
+SHOWN = 10
+"""The highest rows, which the report explains."""
 
 
 @dataclass(frozen=True)
@@ -65,20 +68,36 @@ def evaluate(scores: NDArray[np.float32], labels: NDArray[np.float32]) -> Evalua
     )
 
 
-def scored(forest: Forest, parts: Iterable[Part], threads: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Score and label of every row of the test channel.
+@dataclass(frozen=True)
+class ScoredRows:
+    """Rows in order: scores and labels (rows,), the values of their last column (rows,), and the highest of them."""
+
+    scores: Floats
+    labels: Floats
+    newest: Floats
+    peaks: Sequence[Peak]
+
+
+def scored(forest: Forest, parts: Iterable[Part], threads: int) -> ScoredRows:
+    """Score every row of the test channel.
 
     Raises UserError naming the row whose label is none of 0 and 1, or that lacks a value.
     """
     scores: list[Floats] = []
     labels: list[Floats] = []
+    newest: list[Floats] = []
+    peaks = Peaks(SHOWN)
     for part in parts:
         require_values(part)
+        rows = part.table.dense
+        peaks.apart = max(peaks.apart, shingle_size(rows))
         labels.append(_labels(part))
-        scores.append(forest.scores(part.table.dense, threads))
+        scores.append(forest.scores(rows, threads))
+        newest.append(rows[:, -1].copy())
+        peaks.add(rows, scores[-1])
     if not scores:
         raise UserError("the test channel holds no rows: give it some, or leave it out", field="test")
-    return np.concatenate(scores), np.concatenate(labels)
+    return ScoredRows(np.concatenate(scores), np.concatenate(labels), np.concatenate(newest), peaks.found)
 
 
 def require_values(part: Part) -> None:

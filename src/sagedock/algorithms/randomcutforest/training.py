@@ -12,18 +12,20 @@ from sagedock.algorithm import Cluster, Context, Trained
 from sagedock.algorithms.randomcutforest import forest as forests
 from sagedock.algorithms.randomcutforest import report, sampling
 from sagedock.algorithms.randomcutforest.checkpoints import Checkpoints
-from sagedock.algorithms.randomcutforest.evaluation import Evaluation, evaluate, scored
+from sagedock.algorithms.randomcutforest.evaluation import evaluate, scored
 from sagedock.algorithms.randomcutforest.forest import Forest
 from sagedock.algorithms.randomcutforest.hyperparameters import DEFAULTS
 from sagedock.algorithms.randomcutforest.journal import Journal
 from sagedock.algorithms.randomcutforest.model import RandomCutForestModel
 from sagedock.algorithms.randomcutforest.plan import Plan
+from sagedock.algorithms.randomcutforest.report import Findings, Names
 from sagedock.algorithms.randomcutforest.sampler import read_channel, sample
 from sagedock.algorithms.randomcutforest.sampling import Floats, HostSample
 from sagedock.contracts import machine
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.hyperparameters import Values
 from sagedock.errors import UserError
+from sagedock.formats import names
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +44,9 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
     if whole is None:
         return None
     forest = build(whole.rows, plan, context, journal)
-    evaluation = _test(forest, plan, channels, context, journal)
+    findings = _test(forest, plan, channels, context, journal)
     model = RandomCutForestModel(forest, facts={"rows": whole.seen})
-    return Trained(model, *report.made(forest, whole.seen, evaluation))
+    return Trained(model, *report.made(forest, whole.seen, findings))
 
 
 def gathered(sampled: HostSample, plan: Plan, cluster: Cluster, journal: Journal) -> HostSample | None:
@@ -88,17 +90,29 @@ def build(rows: Floats, plan: Plan, context: Context, journal: Journal) -> Fores
 
 def _test(
     forest: Forest, plan: Plan, channels: Mapping[str, Channel], context: Context, journal: Journal
-) -> Evaluation | None:
+) -> Findings | None:
     """How the forest does on the test channel; None without one, and where the job was stopped before its end."""
     if "test" not in channels:
         journal.say("Test data is not provided.")
         return None
     parts = read_channel(channels["test"], plan.columns, labelled=True)
-    found = context.unless_stopped(lambda: scored(forest, parts, machine.cpu_count()))
-    if found is None:
+    rows = context.unless_stopped(lambda: scored(forest, parts, machine.cpu_count()))
+    if rows is None:
         log.warning("stopped while the test channel was scored: the model is whole, and there are no test figures")
         return None
-    evaluation = evaluate(*found)
+    evaluation = evaluate(rows.scores, rows.labels)
     figures = evaluation.figures()
     journal.tested({name: figures[name] for name in plan.figures})
-    return evaluation
+    attributions = forest.attributions(np.stack([peak.row for peak in rows.peaks]))
+    return Findings(rows, evaluation, _names(channels, forest.columns, len(rows.scores)), attributions)
+
+
+def _names(channels: Mapping[str, Channel], columns: int, rows: int) -> Names:
+    """What the report calls columns and rows. Raises UserError where the names are not as many."""
+    named = [f"f{column}" for column in range(columns)]
+    if "feature-names" in channels:
+        named = names.read(channels["feature-names"], columns, "feature columns")
+    times = None
+    if "timestamps" in channels:
+        times = names.read(channels["timestamps"], rows, "rows of the test channel", once=False)
+    return Names(named, times)

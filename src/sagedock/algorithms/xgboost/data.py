@@ -16,7 +16,7 @@ from sagedock.algorithms.xgboost.metrics import default_metric, requested_metric
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.hyperparameters import Values
 from sagedock.errors import UserError
-from sagedock.formats import recordio
+from sagedock.formats import names, recordio
 from sagedock.formats.media_types import parse_media_type
 from sagedock.formats.table import Table
 from sagedock.formats.training import read_table
@@ -92,17 +92,7 @@ def feature_names(channels: Mapping[str, Channel], train: Table) -> list[str]:
     """
     if NAMES_CHANNEL not in channels:
         return [f"f{column}" for column in range(train.columns)]
-    source = channels[NAMES_CHANNEL].sources()[0]
-    with source.open() as stream:
-        text = stream.read().decode("utf-8", errors="replace")
-    names = [line.strip() for line in text.splitlines() if line.strip()]
-    if len(names) != train.columns or len(set(names)) != len(names):
-        raise UserError(
-            f"{source.name} must hold one name per line for each of the {train.columns} feature columns, each name "
-            f"once; it holds {len(names)} names, {len(set(names))} of them distinct",
-            field=NAMES_CHANNEL,
-        )
-    return names
+    return names.read(channels[NAMES_CHANNEL], train.columns, "feature columns")
 
 
 def joined(tables: Mapping[str, Table]) -> Table:
