@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sagedock import __version__, core
+from sagedock import __version__, algorithms, core
 from tests.algorithms.xgboost import data
 from tests.platform import Job
 
@@ -53,7 +53,9 @@ def test_version_and_help() -> None:
 
 
 def test_list_and_describe_come_from_the_declarations() -> None:
-    assert sagedock("list").stdout.startswith("xgboost ")
+    listed = [line.split()[0] for line in sagedock("list").stdout.splitlines()]
+    assert listed == algorithms.names()
+    assert "xgboost" in listed
     described = json.loads(sagedock("describe", "xgboost").stdout)
     assert described["channels"][0]["name"] == "train"
     assert any(parameter["name"] == "num_round" and parameter["required"] for parameter in described["hyperparameters"])

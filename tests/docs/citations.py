@@ -16,6 +16,8 @@ _JOIN = r"(?:, and |, | and | to )"
 _NUMBERS = rf"{_NUMBER}(?:{_JOIN}{_NUMBER})*"
 _RECORDIO = re.compile(rf"\brecordio ({_NUMBERS})", re.IGNORECASE)
 _XGBOOST = re.compile(rf"\b(?:xgboost|statements?|defects?) ({_NUMBERS})", re.IGNORECASE)
+_OTHERS = {name: re.compile(rf"\b{name} ({_NUMBERS})", re.IGNORECASE) for name in ("rcf",)}
+"""Algorithms whose specifications number their statements plainly."""
 _ITEM = re.compile(rf"({_NUMBER})(?: to ({_NUMBER}))?")
 
 
@@ -33,7 +35,7 @@ def statements(docstring: str) -> set[str]:
     """The statements that a docstring cites.
 
     Spelled as in docs/conformance.md: contract `B07`, `xgboost 28`, `xgboost 8.4` (a defect of its section 8),
-    `recordio 8.4`. Numbers of other sections, such as xgboost 7.4, are no statements.
+    `recordio 8.4`, `rcf 7`. Numbers of other sections, such as xgboost 7.4 or rcf 6.1, are no statements.
     """
     text = " ".join(docstring.split())
     found = {
@@ -48,6 +50,9 @@ def statements(docstring: str) -> set[str]:
         for item in _items(numbers)
         if "." not in item or item[:2] == "8."
     }
+    for name, pattern in _OTHERS.items():
+        items = (item for numbers in pattern.findall(text) for item in _items(numbers))
+        found |= {f"{name} {item}" for item in items if "." not in item}
     return found
 
 

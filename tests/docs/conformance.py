@@ -20,8 +20,9 @@ NUMBERS = (
     *(f"xgboost {number}" for number in range(1, 64)),
     *(f"xgboost 8.{number}" for number in range(1, 16)),
     *(f"recordio 8.{number}" for number in range(1, 21)),
+    *(f"rcf {number}" for number in range(1, 30)),
 )
-"""Every statement of the three specifications, in the document's order."""
+"""Every statement of the specifications, in the document's order."""
 
 
 @dataclass(frozen=True)

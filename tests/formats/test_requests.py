@@ -14,7 +14,7 @@ from sagedock.contracts.channels import Source
 from sagedock.errors import UnsupportedMediaType, UserError
 from sagedock.formats import csv
 from sagedock.formats.media_types import MediaType, parse_media_type
-from sagedock.formats.requests import REQUEST_TYPES, decode
+from sagedock.formats.requests import REQUEST_TYPES, decode, decode_fixed
 from sagedock.formats.table import Table
 from sagedock.formats.training import encode_table, read_table
 
@@ -340,3 +340,41 @@ def test_only_a_parquet_request_imports_its_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+SPARSE = b'{"instances": [{"data": {"features": {"keys": [2], "shape": [3], "values": [7]}}}, [1, 2, 3]]}'
+
+
+def test_rows_of_a_fixed_width_have_zeros_where_sparse_ones_have_nothing():
+    """Random Cut Forest's force_dense: dense and sparse mixed, in one array."""
+    json_type, lines_type = parse_media_type("json"), parse_media_type("jsonlines")
+    assert decode_fixed(SPARSE, json_type, 3).dense.tolist() == [[0, 0, 7], [1, 2, 3]]
+    lines = b'{"features": [1, 2, 3]}\n{"data": {"features": {"keys": [], "shape": [3], "values": []}}}\n'
+    assert decode_fixed(lines, lines_type, 3).dense.tolist() == [[1, 2, 3], [0, 0, 0]]
+    assert decode_fixed(b"1,2\n", parse_media_type("csv"), 2).dense.tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "text"),
+    [
+        (SPARSE, "json", r"row 1: expected 2 feature columns, got 3"),
+        (b'{"instances": [[1, 2, 3]]}', "json", r"row 1: expected 2 feature columns, got 3"),
+        (b'{"instances": [[1, null]]}', "json", r"row 1, column 2: the value is missing"),
+        (b'{"instances": [[1, 2], {"features": [NaN, 2]}]}', "json", r"row 2, column 1: the value is missing"),
+        (b'{"instances": []}', "json", r"no records"),
+        (
+            b'{"data": {"features": {"keys": [1, 1], "shape": [2], "values": [1, 2]}}}',
+            "jsonlines",
+            r"row 1: column 1 is given twice",
+        ),
+        (b'{"data": {"features": {"keys": [2], "shape": [2], "values": [1]}}}', "jsonlines", r"row 1: key 2 is not"),
+        (b'{"data": {"features": {"keys": [], "shape": [2000000000], "values": []}}}', "jsonlines", r"got 2000000000"),
+        (b"1,\n", "csv", r"row 1, column 2: the value is missing"),
+        (b"1,2\nnan,2\n", "csv", r"row 2, column 1: the value is missing"),
+        (b"1,2,3\n", "csv", r"expected 2 feature columns, got 3"),
+    ],
+)
+def test_rows_of_a_fixed_width_are_refused_when_they_are_not(body, media_type, text):
+    """Every row has every value: no memory is made for a width that a request claims."""
+    with pytest.raises(UserError, match=text):
+        decode_fixed(body, parse_media_type(media_type), 2)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
+import select
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from sagedock.errors import UserError
 
@@ -103,10 +105,35 @@ def _unreadable(path: Path, error: OSError) -> UserError:
     return UserError(f"cannot read {path}: {error.strerror}: let this user read every file of the channel")
 
 
+class _Pipe(io.RawIOBase):
+    """A FIFO read so that a signal is noticed within a moment: one that comes just before a read that waits would not
+    be, until something comes through the pipe.
+    """
+
+    def __init__(self, fifo: Path) -> None:
+        self._descriptor = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Bytes read, 0 at the end: when the writers, of which there was one, are gone."""
+        while not select.select([self._descriptor], [], [], PIPE_POLL_SECONDS)[0]:
+            pass
+        return os.readv(self._descriptor, [buffer])
+
+    def close(self) -> None:
+        """Let the writer know that nobody reads any more."""
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
 def _open_late(fifo: Path) -> BinaryIO:
     deadline = time.monotonic() + PIPE_PATIENCE_SECONDS
     while not fifo.exists():
         if time.monotonic() > deadline:
             raise UserError(f"the pipe {fifo} did not appear within {PIPE_PATIENCE_SECONDS:.0f} s")
         time.sleep(PIPE_POLL_SECONDS)
-    return fifo.open("rb")
+    return io.BufferedReader(_Pipe(fifo))

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 KEPT = 2
 STEM = "randomcutforest-checkpoint"
-LEAST_BYTES = 64 << 20
+LEAST_BYTES = 16 << 20
 """Rows of so many bytes, and four times as many as the sample has, lie between two checkpoints: writing one takes less
 time than reading them anew.
 """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,16 @@ class Reservoir:
         self.capacity = capacity
         self.seen = 0
         self._random = np.random.default_rng(seed)
-        self._places = np.empty((capacity, columns), np.float32)  # what is never written to takes no memory
+        self._columns = columns
 
     @property
     def rows(self) -> Floats:
         """(min(seen, capacity), columns) the sample; a view, which the next rows change."""
         return self._places[: min(self.seen, self.capacity)]
+
+    @cached_property
+    def _places(self) -> Floats:
+        return np.empty((self.capacity, self._columns), np.float32)  # what is never written to takes no memory
 
     def add(self, rows: Floats) -> None:
         """Let `rows` (rows, columns) come by."""
