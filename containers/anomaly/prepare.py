@@ -1,12 +1,13 @@
-"""Turn the raw taxi series into the channels of a training job, in two forms.
+"""Turn the raw taxi series into the channels of a training job, as AWS's workshop does.
 
     python containers/anomaly/prepare.py DIRECTORY [--data FILE] [--windows FILE]
 
-writes, below DIRECTORY, the series as it is: the channels `train/taxi.csv` (a count for each half hour),
-`test/taxi.csv` (the same with a label first: 1 within a window of `windows.csv`) and `timestamps/timestamps.txt`,
-which names the rows of test in the report, and `request.csv`, to be sent to /invocations. `shingled/` holds what AWS's
-workshop makes of it for the built-in algorithm, which knows no series: `train/taxi.csv` and `test/taxi.csv`, each row
-the counts of one day.
+writes, below DIRECTORY, the channels `train/taxi.csv` (each row the counts of one day, a row for each half hour at
+which a day ends), `test/taxi.csv` (the same with a label first: 1 where half of the day or more lies within a window of
+`windows.csv`) and, for the report, `timestamps/timestamps.txt` and `feature-names/feature-names.txt`; and
+`request.csv`, the rows of the last week, to be sent to /invocations. `series/` holds the same series point by point,
+for jobs that leave the shingles to sagedock: `train/taxi.csv`, `test/taxi.csv`, `timestamps/timestamps.txt` and
+`request.csv`.
 """
 
 from __future__ import annotations
@@ -91,15 +92,23 @@ def prepare(data: Path, windows: Path, directory: Path) -> tuple[Series, NDArray
     series = read(data)
     labels = series.labels(read_windows(windows))
     rows = shingled(series.counts)
-    within = shingled(labels).sum(axis=1) >= SHINGLE / 2
-    _write(directory / "train" / "taxi.csv", series.counts[:, None])
-    _write(directory / "test" / "taxi.csv", np.column_stack([labels, series.counts]))
-    _write(directory / "request.csv", series.counts[:, None])
-    _write(directory / "shingled" / "train" / "taxi.csv", rows)
-    _write(directory / "shingled" / "test" / "taxi.csv", np.column_stack([within, rows]))
-    times = "".join(f"{time}\n" for time in series.timestamps)
-    write_text(make_directory(directory / "timestamps") / "timestamps.txt", times)
+    within = (shingled(labels).sum(axis=1) >= SHINGLE / 2).astype(np.int64)
+    names = [f"{SHINGLE - 1 - column} half hours before" for column in range(SHINGLE)]
+    write_text(make_directory(directory / "feature-names") / "feature-names.txt", "".join(f"{n}\n" for n in names))
+    _write_channels(directory, rows, within, series.timestamps[SHINGLE - 1 :])
+    _write_channels(directory / "series", series.counts[:, None], labels, series.timestamps)
     return series, labels
+
+
+def _write_channels(
+    directory: Path, rows: NDArray[np.int64], labels: NDArray[np.int64], timestamps: Sequence[datetime]
+) -> None:
+    """Write train, test, timestamps and a request of the last week, from rows (points, columns)."""
+    _write(directory / "train" / "taxi.csv", rows)
+    _write(directory / "test" / "taxi.csv", np.column_stack([labels, rows]))
+    _write(directory / "request.csv", rows[-7 * SHINGLE :])
+    times = "".join(f"{time}\n" for time in timestamps)
+    write_text(make_directory(directory / "timestamps") / "timestamps.txt", times)
 
 
 def summary(series: Series, labels: NDArray[np.int64]) -> str:

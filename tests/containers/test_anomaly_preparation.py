@@ -47,14 +47,14 @@ def test_the_shipped_windows_are_those_of_the_benchmark(anomaly: ModuleType, sha
 
 def test_the_series_is_written_point_by_point(channels: Path, anomaly: ModuleType) -> None:
     series = anomaly.read(anomaly.RAW_DATA)
-    counts = numbers(channels / "train" / "taxi.csv")
-    test = numbers(channels / "test" / "taxi.csv")
-    times = (channels / "timestamps" / "timestamps.txt").read_text().splitlines()
+    counts = numbers(channels / "series" / "train" / "taxi.csv")
+    test = numbers(channels / "series" / "test" / "taxi.csv")
+    times = (channels / "series" / "timestamps" / "timestamps.txt").read_text().splitlines()
     assert counts.shape == (10_320, 1)
     assert len(times) == 10_320
     np.testing.assert_array_equal(counts[:, 0], series.counts)
     np.testing.assert_array_equal(test[:, 1], series.counts)
-    np.testing.assert_array_equal(numbers(channels / "request.csv"), counts)
+    np.testing.assert_array_equal(numbers(channels / "series" / "request.csv"), counts[-336:])
     assert (times[0], times[-1]) == ("2014-07-01 00:00:00", "2015-01-31 23:30:00")
     labelled = [time for time, label in zip(times, test[:, 0], strict=True) if label]
     assert (labelled[0], labelled[-1]) == ("2014-10-30 15:30:00", "2015-01-29 03:30:00")
@@ -62,16 +62,26 @@ def test_the_series_is_written_point_by_point(channels: Path, anomaly: ModuleTyp
 
 def test_the_shingles_are_the_workshops_and_the_last_window_is_among_them(channels: Path) -> None:
     """rcf 6.7: row n is x[n : n + 48]; the notebook's loop loses the last of them."""
-    counts = numbers(channels / "train" / "taxi.csv")[:, 0]
-    rows = numbers(channels / "shingled" / "train" / "taxi.csv")
+    counts = numbers(channels / "series" / "train" / "taxi.csv")[:, 0]
+    rows = numbers(channels / "train" / "taxi.csv")
     assert rows.shape == (10_320 - 48 + 1, 48)
     for row in (0, 1, 5954, 10_272):
         np.testing.assert_array_equal(rows[row], counts[row : row + 48])
-    test = numbers(channels / "shingled" / "test" / "taxi.csv")
-    labels = numbers(channels / "test" / "taxi.csv")[:, 0]
+    test = numbers(channels / "test" / "taxi.csv")
+    labels = numbers(channels / "series" / "test" / "taxi.csv")[:, 0]
     np.testing.assert_array_equal(test[:, 1:], rows)
-    assert test[5900, 0] == (labels[5900:5948].sum() >= 24)
+    assert [test[row, 0] for row in (5850, 5900)] == [labels[row : row + 48].sum() >= 24 for row in (5850, 5900)]
     assert 0 < test[:, 0].sum() < len(test) / 5
+    np.testing.assert_array_equal(numbers(channels / "request.csv"), rows[-336:])
+
+
+def test_rows_and_columns_have_names_for_the_report(channels: Path) -> None:
+    """A row is named by its last half hour."""
+    times = (channels / "timestamps" / "timestamps.txt").read_text().splitlines()
+    names = (channels / "feature-names" / "feature-names.txt").read_text().splitlines()
+    assert len(times) == 10_273
+    assert (times[0], times[-1]) == ("2014-07-01 23:30:00", "2015-01-31 23:30:00")
+    assert (len(names), names[0], names[-1]) == (48, "47 half hours before", "0 half hours before")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,8 @@ STRONGEST = 3
 LONGEST_SERIES = 200_000
 """Rows that the picture of the series and its marks are drawn of; a longer one would make the page slow."""
 MOST_SPANS = 500
+DAY = len("2014-07-01")
+_WITH_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d")
 
 
 @dataclass(frozen=True)
@@ -128,9 +131,9 @@ def _test(test: Mapping[str, Any], findings: Findings) -> list[Figure]:
         _series(test, findings),
         Section("What made the scores"),
         _highest_table(test),
-        _histogram(test, findings),
         _added(findings),
         Section("Right and wrong"),
+        _histogram(test, findings),
         _confusion(test),
     ]
 
@@ -171,7 +174,10 @@ def _ticks(names: Sequence[str] | None, count: int) -> list[tuple[int, str]]:
     if names is None:
         return []
     positions = np.linspace(0, count - 1, min(TICKS, count)).astype(int)
-    return [(int(position), names[position]) for position in positions]
+    texts = [names[position] for position in positions]
+    days = [text[:DAY] for text in texts]
+    short = days if len(set(days)) == len(days) and all(map(_WITH_TIME.match, texts)) else texts
+    return [(int(position), text) for position, text in zip(positions, short, strict=True)]
 
 
 def _highest_table(test: Mapping[str, Any]) -> Grid:
@@ -180,15 +186,16 @@ def _highest_table(test: Mapping[str, Any]) -> Grid:
             peak["row"],
             shown(peak["score"]),
             "anomaly" if peak["label"] else "normal",
-            ", ".join(f"{name} {share:.0%}" for name, share in peak["columns"].items()),
+            *[f"{name} {share:.0%}" for name, share in peak["columns"].items()],
+            *[""] * (STRONGEST - len(peak["columns"])),
         ]
         for peak in test["highest"]
     ]
     return Grid(
         title="The highest scores",
         caption="One row for each peak: where rows are shingles of a series, those that overlap a higher one are left "
-        f"out. The last column names the {STRONGEST} columns that add most to the score, with their shares.",
-        columns=["Row", "Score", "Label", "Made by"],
+        "out. Behind the label stand the columns that add most to the score, with their shares.",
+        columns=["Row", "Score", "Label", "Most by", "second", "third"],
         rows=rows,
     )
 
