@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ALLOWED = re.compile(r"TORCH_SOURCE|NVIDIA_|requirements/[cg]pu\.txt|image\.title=")
-"""What may differ: where torch comes from, the lock, the NVIDIA environment, and the image's own title."""
+ALLOWED = re.compile(r"TORCH_SOURCE|/torch\.txt|NVIDIA_|/[cg]pu\.txt|image\.title=")
+"""What may differ: torch and where it comes from, the lock, the NVIDIA environment, and the image's own title."""
 
 
 def _lines(variant: str) -> list[str]:
@@ -61,7 +61,7 @@ def test_the_lock_of_the_compilation_holds_what_compiles_and_nothing_else() -> N
     assert re.findall(r"^([a-z]+)==", text, re.MULTILINE) == ["nanobind", "setuptools"]
 
 
-@pytest.mark.parametrize("lock", ["build", "quickstart", "cpu", "gpu", "dev"])
+@pytest.mark.parametrize("lock", ["build", "quickstart", "cpu", "gpu", "torch", "dev"])
 def test_locks_hold_no_address(lock: str) -> None:
     """Every file is hashed, and no line says where this machine got its packages."""
     text = (ROOT / "requirements" / f"{lock}.txt").read_text()
@@ -82,3 +82,13 @@ def test_each_variant_picks_one_xgboost() -> None:
     ):
         text = (ROOT / "requirements" / f"{lock}.txt").read_text()
         assert re.findall(r"^(xgboost[a-z-]*)==", text, re.MULTILINE) == [wanted]
+
+
+def test_torch_comes_by_itself() -> None:
+    """One version for both: with CUDA in the GPU image, without in .venv, and none in the CPU image or the quickstart."""
+    locks = {file.stem: file.read_text() for file in (ROOT / "requirements").glob("*.txt")}
+    assert [name for name, text in locks.items() if re.search(r"^torch==", text, re.MULTILINE)] == ["torch"]
+    cuda = {name: re.findall(r"^((?:nvidia|cuda)-\S+)==", text, re.MULTILINE) for name, text in locks.items()}
+    assert cuda.pop("torch")
+    assert cuda.pop("gpu") == ["nvidia-nccl-cu12"], "XGBoost's"
+    assert set(map(tuple, cuda.values())) == {()}
