@@ -8,7 +8,9 @@ nothing heavy; `training.py` has `train(hyperparameters, channels, context) -> T
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar, cast
@@ -207,8 +209,8 @@ class Algorithm:
     hosts: Literal["one", "many"] = "one"
     """Whether several hosts may train one model; the flow refuses more than one to algorithms of one."""
     unneeded: Sequence[str] = field(default=())
-    """Packages that a library below `model.py` imports merely because they are installed. Serving hides them while it
-    loads the model, which saves seconds and memory."""
+    """Packages that a library below imports merely because they are installed. They are hidden while a model is trained
+    or loaded, which saves seconds and memory."""
 
     def train(self, hyperparameters: Values, channels: Mapping[str, Channel], context: Context) -> Trained | None:
         """Train on `channels`; raises UserError for whatever is wrong with the data.
@@ -252,3 +254,15 @@ class Algorithm:
 
     def _member(self, module: str, name: str) -> object:
         return getattr(importlib.import_module(f"{self.package}.{module}"), name)
+
+
+@contextmanager
+def hidden(packages: Iterable[str]) -> Iterator[None]:
+    """To an import inside the block, `packages` are not installed."""
+    absent = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in absent:
+            sys.modules.pop(name, None)  # another thread that loads a model may have hidden them too

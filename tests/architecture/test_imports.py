@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sagedock import core
+from tests.platform import Job
 from tests.serving.models import COLUMNS, write_model
 from tests.serving.process import Server
 
@@ -101,3 +102,12 @@ def test_a_real_worker_has_no_such_library_in_its_memory(tmp_path: Path) -> None
 )
 def test_importing_a_layer_leaves_heavy_libraries_alone(code: str, absent: set[str]) -> None:
     assert not imported(code) & absent
+
+
+def test_training_imports_nothing_merely_because_it_is_installed(tmp_path: Path) -> None:
+    """XGBoost looks for pandas and scikit-learn, which takes longer than a small job."""
+    job = Job(tmp_path, {"num_round": "2", "objective": "binary:logistic"}, {"SAGEDOCK_ALGORITHM": "xgboost"})
+    job.add_channel("train", {"a.csv": "0,1,2\n1,2,3\n" * 5}, ContentType="text/csv")
+    modules = imported(f"from sagedock.training.run import run\nassert run({job.variables!r}) == 0")
+    assert {"xgboost", "sagedock.training.run"} <= modules
+    assert not {"pandas", "sklearn"} & modules

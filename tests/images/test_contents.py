@@ -14,17 +14,29 @@ LOCAL_BASE = 212
 OURS = "/opt/sagedock /usr/local/bin"
 
 IMPORTED_WITHOUT_BYTECODE = """
-import importlib, os, pkgutil, sys
+import importlib, importlib.util, os, pkgutil, sys
 import sagedock
 for module in pkgutil.walk_packages(sagedock.__path__, "sagedock."):
     if module.name not in {"sagedock.__main__"}:
         importlib.import_module(module.name)
 import matplotlib.backends.backend_agg, matplotlib.backends.backend_svg, matplotlib.figure, pyarrow.csv
-import pyarrow.parquet, xgboost
+import pyarrow.parquet, xgboost, gensim.models
+if importlib.util.find_spec("torch"):
+    import torch
 for module in list(sys.modules.values()):
-    source, compiled = getattr(module, "__file__", None) or "", getattr(module, "__cached__", None)
+    source, compiled = (vars(module).get(name) or "" for name in ("__file__", "__cached__"))
     if source.endswith(".py") and compiled and not os.path.exists(compiled):
         print(module.__name__)
+"""
+
+WORD_VECTORS = """
+from gensim.models import FastText, KeyedVectors, Word2Vec
+sentences = [["a", "b", "c"]] * 50
+model = Word2Vec(sentences, vector_size=8, min_count=1, workers=1, seed=1)
+model.wv.save_word2vec_format("/tmp/vectors.txt")
+read = KeyedVectors.load_word2vec_format("/tmp/vectors.txt")
+print(len(read))
+print(FastText(sentences, vector_size=8, min_count=1, workers=1).wv["unseen"].shape == (8,))
 """
 
 
@@ -40,8 +52,8 @@ def test_size(cpu: Engine) -> None:
 
 
 def test_size_of_the_gpu_image(gpu: Engine) -> None:
-    """Contract G08."""
-    assert gpu.client.images.get(gpu.image).attrs["Size"] / MEGABYTE < 10_000
+    """Contract G08 asks for 10 GB."""
+    assert gpu.client.images.get(gpu.image).attrs["Size"] / MEGABYTE < 6_000
 
 
 def test_everything_is_readable_by_everybody(either: Engine) -> None:
@@ -78,9 +90,11 @@ def test_nothing_under_opt_ml(either: Engine) -> None:
     assert either.shell("test ! -e /opt/ml").code == 0
 
 
-def test_what_is_imported_is_compiled(cpu: Engine) -> None:
+def test_what_is_imported_is_compiled(either: Engine) -> None:
     """Modules without bytecode make every start slower, since nothing can be written at run time."""
-    run = cpu.run(["python3", "-c", IMPORTED_WITHOUT_BYTECODE])
+    run = either.run(
+        ["python3", "-c", IMPORTED_WITHOUT_BYTECODE], network_mode="none", read_only=True, tmpfs={"/tmp": ""}
+    )
     assert run.code == 0, run.log
     assert run.log.split() == []
 
@@ -88,13 +102,20 @@ def test_what_is_imported_is_compiled(cpu: Engine) -> None:
 def test_pruned_packages_still_work(either: Engine) -> None:
     """What was taken out and stripped is missed by nothing that users' scripts may import."""
     modules = (
-        "boto3 fontTools.ttLib google.protobuf.json_format matplotlib.pyplot mpl_toolkits.mplot3d numpy.testing "
-        "PIL.Image pyarrow.compute pyarrow.dataset pyarrow.feather pyarrow.orc pyarrow.parquet "
-        "sagemaker_training.environment scipy.io scipy.optimize scipy.signal scipy.spatial scipy.stats xgboost.sklearn"
+        "boto3 fontTools.ttLib gensim.models.fasttext google.protobuf.json_format matplotlib.pyplot "
+        "mpl_toolkits.mplot3d numpy.testing PIL.Image pyarrow.compute pyarrow.dataset pyarrow.feather pyarrow.orc "
+        "pyarrow.parquet sagemaker_training.environment scipy.io scipy.optimize scipy.signal scipy.spatial scipy.stats "
+        "xgboost.sklearn"
     )
     statements = [f"import {', '.join(modules.split())}", "boto3.client('s3', region_name='eu-central-1')"]
     run = either.run(["python3", "-c", "\n".join(statements)], environment={"SAGEMAKER_BASE_DIR": "/tmp/ml"})
     assert (run.code, run.complaints) == (0, []), run.log
+
+
+def test_word_vectors_as_users_know_them(either: Engine) -> None:
+    """gensim, without its tests and sources: it trains, writes and reads, with no network and a read-only root."""
+    run = either.run(["python3", "-c", WORD_VECTORS], network_mode="none", read_only=True, tmpfs={"/tmp": ""})
+    assert (run.code, run.log.split()) == (0, ["3", "True"]), run.log
 
 
 def test_pip_finds_its_packages_whole(either: Engine) -> None:

@@ -85,7 +85,7 @@ def test_each_variant_picks_one_xgboost() -> None:
 
 
 def test_torch_comes_by_itself() -> None:
-    """One version for both: with CUDA in the GPU image, without in .venv, and none in the CPU image or the quickstart."""
+    """One version: with CUDA in the GPU image, without in .venv; none in the CPU image and the quickstart."""
     locks = {file.stem: file.read_text() for file in (ROOT / "requirements").glob("*.txt")}
     assert [name for name, text in locks.items() if re.search(r"^torch==", text, re.MULTILINE)] == ["torch"]
     cuda = {name: re.findall(r"^((?:nvidia|cuda)-\S+)==", text, re.MULTILINE) for name, text in locks.items()}

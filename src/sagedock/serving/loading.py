@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sagedock import algorithms
-from sagedock.algorithm import Algorithm, Model
+from sagedock.algorithm import Algorithm, Model, hidden
 from sagedock.contracts import manifest, model_directory, signatures
 from sagedock.contracts.hosting import MARKED, HostingSettings
 from sagedock.contracts.model_directory import ModelDirectory
@@ -75,25 +72,13 @@ def _load(directory: Path, algorithm_name: str | None, settings: HostingSettings
     algorithm = algorithms.find(name)
     for file in _loaded_from(found, algorithm):
         signatures.require_safe(file, allow_pickle=options.allow_pickle)
-    with _hidden(algorithm.unneeded):
+    with hidden(algorithm.unneeded):
         model = algorithm.load(found.path, found.manifest, options)
         loaded = Loaded(
             algorithm, model, _default_accept(algorithm, settings.default_accept), options.bad_records == MARKED
         )
         _warm_up(loaded)
     return loaded
-
-
-@contextmanager
-def _hidden(packages: Iterable[str]) -> Iterator[None]:
-    """To an import inside the block, `packages` are not installed."""
-    absent = [name for name in packages if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for name in absent:
-            sys.modules.pop(name, None)  # another thread that loads a model may have hidden them too
 
 
 def _named_or_recognised(found: ModelDirectory, algorithm_name: str | None) -> str:

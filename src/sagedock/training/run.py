@@ -8,7 +8,7 @@ import signal
 from collections.abc import Mapping
 
 from sagedock import algorithms
-from sagedock.algorithm import Algorithm, Cluster, Trained
+from sagedock.algorithm import Algorithm, Cluster, Trained, hidden
 from sagedock.contracts import failure, machine, manifest
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.files import make_directory, write_text
@@ -86,7 +86,8 @@ def _train(
         bar=Progress.by(environment),
     )
     log.info("training %s on the %s, job %s", algorithm.name, context.device.upper(), job.name)
-    trained = algorithm.train(values, channels, context)
+    with hidden(algorithm.unneeded):
+        trained = algorithm.train(values, channels, context)
     stop.wait_for_model()
     if not first:
         log.info("host %s leaves the model to host %s", job.current_host, hosts.hosts[0])
