@@ -18,6 +18,7 @@ namespace nb = nanobind;
 
 void bind_forest(nb::module_& module);
 void bind_reservoir(nb::module_& module);
+void bind_nearest(nb::module_& module);
 void bind_tokenizer(nb::module_& module);
 
 namespace {
@@ -181,5 +182,6 @@ NB_MODULE(_core, module) {
     module.def("use_instruction_set", &use_instruction_set);
     bind_forest(module);
     bind_reservoir(module);
+    bind_nearest(module);
     bind_tokenizer(module);
 }

@@ -115,6 +115,9 @@ class Native(Protocol):
         arrays are no trees.
         """
 
+    def nearest(self, points: NDArray[np.float32], others: NDArray[np.float32], codes: NDArray[np.uint8]) -> None:
+        """Write to `codes` (rows,) which of `others` (1 to 256, width) is nearest to each of `points` (rows, width)."""
+
     def Tokenizer(self, table: NDArray[np.uint32], split: bool) -> Tokenizer:  # noqa: N802 - a class
         """`table` holds for each code point 2^24 times its kind (0 ends a token, 1 belongs to one, 2 is one) plus the
         code point written for it; with `split` tokens are set apart. Raises ValueError for what is no such table.

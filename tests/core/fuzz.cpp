@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <random>
@@ -22,6 +23,7 @@
 #include "csv.hpp"
 #include "lines.hpp"
 #include "libsvm.hpp"
+#include "nearest.hpp"
 #include "number.hpp"
 #include "processor.hpp"
 #include "repr.hpp"
@@ -255,6 +257,35 @@ void fuzz_reservoir(std::string_view text) {
     }
 }
 
+// Numbers from the bytes: how wide the points are, the points that are near, and those that ask.
+void fuzz_nearest(std::string_view text) {
+    if (text.size() < 2) return;
+    const std::size_t width = 1 + static_cast<unsigned char>(text[0]) % 5, wanted = 1 + static_cast<unsigned char>(text[1]);
+    const std::size_t numbers = (text.size() - 2) / sizeof(float), centres = std::min(wanted, numbers / width);
+    if (centres == 0) return;
+    const auto others = exactly<float>(centres * width);
+    std::memcpy(others.get(), text.data() + 2, centres * width * sizeof(float));
+    const std::size_t count = numbers / width;
+    const auto points = exactly<float>(count * width);
+    std::memcpy(points.get(), text.data() + 2, count * width * sizeof(float));
+    const auto codes = exactly<std::uint8_t>(count);
+    sagedock::nearest(points.get(), count, width, others.get(), centres, codes.get());
+    for (std::size_t row = 0; row < count; ++row) {
+        require(codes[row] < centres, "one of the points");
+        float least = std::numeric_limits<float>::infinity();
+        std::size_t first = 0;
+        for (std::size_t centre = 0; centre < centres; ++centre) {
+            float sum = 0;
+            for (std::size_t place = 0; place < width; ++place) {
+                const float apart = points[row * width + place] - others[centre * width + place];
+                sum += apart * apart;
+            }
+            if (sum < least) least = sum, first = centre;
+        }
+        require(codes[row] == first, "the first of the nearest");
+    }
+}
+
 struct Kernel {
     std::function<void(std::string_view)> run;
     std::vector<std::string> examples;  // what is damaged
@@ -277,6 +308,7 @@ const std::map<std::string, Kernel> kernels = {
     {"csv", {fuzz_csv, tables}},         {"csv_block", {fuzz_csv_block, tables}}, {"libsvm", {fuzz_libsvm, records}},
     {"number", {fuzz_number, numbers}},  {"repr", {fuzz_repr, {"\x01\x02\x03\x04", "\xff\xff\x7f\x7f"}}},
     {"lines", {fuzz_lines, tables}},
+    {"nearest", {fuzz_nearest, {"\x01\x10 some bytes that are numbers, too, as they stand here, one after the other", "\x02\xff" + std::string(200, '\x42')}}},
     {"tokenizer", {fuzz_tokenizer, {"__label__A  Hello, W\xc3\xb6rld! \xc4\xb0 \xc8\xba \xe6\x9d\xb1\n", "a __label__b\xf0\x9f\x98\x80\xed\xa0\x80"}}},
     {"reservoir", {fuzz_reservoir, {std::string("\x02\x04\x01") + std::string(40, '\x03') + "\xff\x80 points", tables[0], numbers[7]}}},
     {"forest", {fuzz_forest, {std::string(64, '\x01') + std::string(64, '\x02'), "\x01\x03\x02\x03 a tree and another", tables[0]}}},
