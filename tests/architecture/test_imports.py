@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sagedock import core
+from tests.algorithms.randomcutforest import data as randomcutforest
 from tests.platform import Job
 from tests.serving.models import COLUMNS, write_model
 from tests.serving.process import Server
@@ -49,6 +50,20 @@ def served_modules(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """What serving has imported after its first answer."""
     assert COLUMNS == 5
     return imported(SERVING, str(write_model(tmp_path_factory.mktemp("serving"))))
+
+
+@pytest.fixture(scope="module")
+def scoring_modules(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The same for a random cut forest, which needs no core for it."""
+    assert randomcutforest.COLUMNS == 5
+    return imported(SERVING, str(randomcutforest.write_model(tmp_path_factory.mktemp("scoring"))))
+
+
+@pytest.mark.parametrize("absent", ["sagedock.training", "sagedock.reports", "pyarrow", "scipy", "torch", "xgboost"])
+def test_scoring_does_without(absent: str, scoring_modules: set[str]) -> None:
+    """Issue 4: the first answer is quick to come, and the process small."""
+    assert "sagedock.algorithms.randomcutforest.model" in scoring_modules
+    assert not {name for name in scoring_modules if name == absent or name.startswith(f"{absent}.")}
 
 
 needs_core = pytest.mark.skipif(core.native is None, reason="without the compiled core XGBoost answers")

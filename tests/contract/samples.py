@@ -93,7 +93,7 @@ def _xgboost() -> Sample:
 
 
 def _randomcutforest() -> Sample:
-    features, labelled = data.numbers(60, columns=3), data.numbers(30, columns=3, seed=7)
+    features, labelled = data.numbers(400, columns=3), data.numbers(30, columns=3, seed=7)
     labels = (np.abs(labelled).max(axis=1) > 2).astype(np.float32)
     found = _table_requests(data.numbers(ROWS, columns=3, seed=9))
     return Sample(

@@ -6,14 +6,11 @@ import io
 import json
 import math
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sagedock.algorithms.randomcutforest.forest import build
-from sagedock.algorithms.randomcutforest.model import RandomCutForestModel
-from sagedock.contracts import manifest
 from sagedock.formats import instances, recordio, records
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES, RECORDIO
 from sagedock.formats.record_pb2 import Record
@@ -21,24 +18,14 @@ from sagedock.formats.table import Floats, Table
 from tests.algorithms.randomcutforest import data
 from tests.serving.process import Server
 
-COLUMNS = 5
+COLUMNS = data.COLUMNS
 ROWS = data.rows(7, COLUMNS, seed=3) * (np.arange(COLUMNS) % 2)
 """Every other column is 0, which sparse forms leave out."""
 
 
-def write_model(base: Path, columns: int = COLUMNS) -> Path:
-    """A model of 50 trees in `base`/model; returns `base`."""
-    directory = base / "model"
-    directory.mkdir(parents=True)
-    model = RandomCutForestModel(build(data.rows(50 * 32, columns).reshape(50, 32, columns), 1))
-    files = {name: manifest.sha256(directory / name) for name in model.save(directory)}
-    manifest.write(directory, manifest.Manifest("randomcutforest", {}, {}, model.describe(), files))
-    return base
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(write_model(tmp_path_factory.mktemp("randomcutforest"))) as server:
+    with Server(data.write_model(tmp_path_factory.mktemp("randomcutforest"))) as server:
         yield server.wait_ready()
 
 

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -266,19 +268,34 @@ def test_one_row_for_each_tree(make_job: Callable[..., Job]) -> None:
     assert forest_of(job).scores(data.rows(5, seed=1)).tolist() == [1.0] * 5
 
 
-def test_several_hosts_make_one_forest(make_job: Callable[..., Job]) -> None:
-    """rcf 26, contract C09: host algo-1 alone builds and writes it, of as many samples as one host would have."""
-    rows, port = data.rows(3000), free_port()
-    jobs = []
-    for host, begin, end in zip(names(2), (0, 2000), (2000, 3000), strict=True):
-        job = make_job(host, rows[begin:end], num_samples_per_tree="16")
+def on_two_hosts(make_job: Callable[..., Job], *shards: Floats) -> tuple[list[Job], list[tuple[str, str]]]:
+    """The jobs of two hosts at their end, and what they have said; both have to succeed."""
+    port, jobs = free_port(), []
+    for host, shard in zip(names(2), shards, strict=True):
+        job = make_job(host, shard)
         job.environment = {**job.environment, "SAGEDOCK_CLUSTER_PORT": str(port)}
         job.write_config("resourceconfig", {"current_host": host, "hosts": names(2)})
         jobs.append(job.declare("train", ContentType=CSV, S3DistributionType="ShardedByS3Key"))
     with ended([job.start() for job in jobs]) as processes:
         logs = [process.communicate(timeout=PATIENCE_SECONDS) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], logs
-    first, second = jobs
+    return jobs, logs
+
+
+@pytest.mark.parametrize("empty", [0, 1])
+def test_a_host_without_a_file_takes_no_part(make_job: Callable[..., Job], empty: int) -> None:
+    """Contract B18: fewer files than hosts."""
+    rows = data.rows(100)
+    jobs, logs = on_two_hosts(make_job, *((rows[:0], rows) if empty == 0 else (rows, rows[:0])))
+    assert (jobs[empty].data / "train" / "rows.csv").stat().st_size == 0
+    assert forest_of(jobs[0]).samples_per_tree == 2
+    assert "100 samples gathered" in logs[0][0]
+
+
+def test_several_hosts_make_one_forest(make_job: Callable[..., Job]) -> None:
+    """rcf 26, contract C09: host algo-1 alone builds and writes it, of as many samples as one host would have."""
+    rows = data.rows(3000)
+    (first, second), logs = on_two_hosts(make_job, rows[:2000], rows[2000:])
     assert [file.name for file in second.model.iterdir()] == []
     forest = forest_of(first)
     assert (forest.trees, forest.samples_per_tree) == (50, 16)
@@ -341,6 +358,31 @@ def test_sigterm_during_the_pass_leaves_nothing(make_job: Callable[..., Job]) ->
     assert process.returncode == 143
     assert "SIGTERM" in job.failure
     assert list(job.model.iterdir()) == []
+
+
+PEAK = """
+import os, resource, sys
+from sagedock.training.run import run
+assert run(dict(os.environ)) == 0
+print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def peak(job: Job) -> int:
+    """The highest resident memory of the job's process, in MiB."""
+    ran = subprocess.run([sys.executable, "-c", PEAK], env=job.variables, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return int(ran.stdout.splitlines()[-1].removeprefix("peak "))
+
+
+def test_a_channel_takes_no_memory_but_the_sample(make_job: Callable[..., Job]) -> None:
+    """Issue 4 item 4: 80 MB of numbers come by, and are not kept."""
+    block = ("1,2,3,4,5,6,7,8,9,0\n" * 50_000).encode()
+    small, large = (make_job(name, "", feature_dim="10") for name in ("small", "large"))
+    small.add_channel("train", {"rows.csv": block}, ContentType=CSV)
+    large.add_channel("train", {f"rows-{number}.csv": block for number in range(40)}, ContentType=CSV)
+    assert peak(large) - peak(small) < 32
+    assert large.manifest()["model"]["rows"] == 2_000_000
 
 
 def test_the_report_tells_of_forest_and_test(make_job: Callable[..., Job]) -> None:

@@ -61,7 +61,7 @@ class Plan:
 
 def most_rows(channel: Channel, content_type: str, plan: Plan) -> int:
     """How many rows of `channel` the sample can hold: its capacity, or fewer where its files are too short for that."""
-    if channel.input_mode != "File" or content_type != CSV:
+    if channel.input_mode != "File" or content_type != CSV or plan.hosts > 1:
         return plan.capacity
     size = sum(file.stat().st_size for file in channel.files())
     return min(plan.capacity, size // (plan.columns * _CELL_TEXT) + 1)
