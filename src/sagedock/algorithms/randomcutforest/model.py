@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from sagedock.algorithms.randomcutforest import ALGORITHM, artefact
+from sagedock.algorithms.randomcutforest import ALGORITHM, artefact, direct
 from sagedock.algorithms.randomcutforest.forest import Forest
 from sagedock.contracts.hosting import InferenceOptions
 from sagedock.contracts.manifest import Manifest
@@ -27,8 +27,8 @@ class RandomCutForestModel:
 
     @property
     def in_line_bytes(self) -> int:
-        """None: a thread answers."""
-        return 0
+        """Bodies up to this size are answered by compiled code in little time."""
+        return direct.in_line_bytes(self.forest.columns, self.forest.trees)
 
     @property
     def memory_bytes(self) -> int:
@@ -36,8 +36,8 @@ class RandomCutForestModel:
         return self.forest.memory_bytes
 
     def direct(self, request_type: str, response_type: str) -> Callable[[bytes], bytes | None] | None:
-        """No way without a table (`sagedock.algorithm.DirectAnswers`)."""
-        return None
+        """From CSV to text, where there is such a way (`sagedock.algorithm.DirectAnswers`)."""
+        return direct.answering(self.predict, self.describe()["feature_count"], request_type, response_type)
 
     def read(self, body: bytes, media_type: MediaType) -> Table:
         """The rows of a request, with a value in each of the columns that the forest was trained on."""
