@@ -19,6 +19,7 @@ from sagedock.contracts.channels import Channel, ChannelSpecification
 from sagedock.contracts.hosting import InferenceOptions
 from sagedock.contracts.hyperparameters import Declaration, Values
 from sagedock.contracts.manifest import Manifest
+from sagedock.contracts.signatures import Kind
 from sagedock.figures import Figure
 from sagedock.formats.media_types import MediaType
 from sagedock.formats.objects import Objects
@@ -140,6 +141,10 @@ class Context(Protocol):
         """The hosts of this job; an algorithm whose `hosts` is "one" need not look."""
 
     @property
+    def environment(self) -> Mapping[str, str]:
+        """The job's environment, for the variables that an algorithm documents."""
+
+    @property
     def device(self) -> str:
         """'cpu' or 'gpu', decided already."""
 
@@ -204,6 +209,9 @@ class Algorithm:
     """Packages whose versions the manifest records, where they are installed."""
     artefacts: Sequence[str] = field(default=())
     """Glob patterns by which a model directory without a manifest is recognised."""
+    kinds: Sequence[Kind] = field(default=())
+    """Kinds of files that no other algorithm has: where there are some, a name that fits is not enough, and a file
+    that is of them decides against algorithms that go by names."""
     answers_in_kind: bool = False
     """Whether an answer has the type of its request, whatever Accept says."""
     hosts: Literal["one", "many"] = "one"

@@ -5,14 +5,16 @@ A new algorithm adds one entry to SAMPLES, and every statement of the contract i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sagedock.formats import csv, instances, libsvm, parquet, records
-from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, RECORDIO
+from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, PLAIN_TEXT, RECORDIO
 from sagedock.formats.table import Floats, Table
+from tests.algorithms.blazingtext import fasttexts
 from tests.algorithms.xgboost import data
 
 ROWS = 6
@@ -123,4 +125,43 @@ def _randomcutforest() -> Sample:
     )
 
 
-SAMPLES: Mapping[str, Sample] = {"randomcutforest": _randomcutforest(), "xgboost": _xgboost()}
+def _blazingtext() -> Sample:
+    lines = fasttexts.lines(90)
+    texts = [line.partition(" ")[2] for line in lines[:ROWS]]
+    return Sample(
+        hyperparameters={
+            "mode": "supervised",
+            "epochs": "3",
+            "vector_dim": "8",
+            "buckets": "400",
+            "min_count": "1",
+            "_threads": "1",
+        },
+        integer=("word_ngrams", 2),
+        real=("learning_rate", 0.25),
+        out_of_range=("learning_rate", "-0.5"),
+        content_type=PLAIN_TEXT,
+        channels={
+            "train": {"part-0.txt": fasttexts.text(lines)},
+            "validation": {"part-0.txt": fasttexts.text(fasttexts.lines(30, seed=1))},
+        },
+        bad_channel={"part-0.txt": "words and no label\n"},
+        long={"epochs": "1000000", "early_stopping": "true", "min_epochs": "1", "patience": "1000000"},
+        progress="Validation accuracy: ",
+        metrics=("train:accuracy", "validation:accuracy"),
+        rounds=1,
+        requests={
+            JSON: json.dumps({"instances": texts, "configuration": {"k": 2}}).encode(),
+            JSON_LINES: "".join(json.dumps({"source": text, "k": 2}) + "\n" for text in texts).encode(),
+        },
+        malformed={JSON: b'{"instances": [', JSON_LINES: b"{]\n"},
+        line_type=JSON_LINES,
+        pipe_type=PLAIN_TEXT,
+    )
+
+
+SAMPLES: Mapping[str, Sample] = {
+    "blazingtext": _blazingtext(),
+    "randomcutforest": _randomcutforest(),
+    "xgboost": _xgboost(),
+}

@@ -44,8 +44,27 @@ def count(body: bytes, content_type: str) -> int:
     if content_type == JSON_LINES:
         return len([json.loads(line) for line in body.splitlines()])
     assert content_type == JSON
-    (answers,) = json.loads(body).values()
-    return len(answers)
+    return len(listed(body))
+
+
+def listed(body: bytes) -> list[object]:
+    """The answers of a JSON body: a list under its only key, or bare."""
+    answers = json.loads(body)
+    if isinstance(answers, dict):
+        (answers,) = answers.values()
+    return answers
+
+
+def answer_type(algorithm: Algorithm, content_type: str, accept: str) -> str:
+    """The type of an answer where `accept` is asked for."""
+    return content_type if algorithm.answers_in_kind else accept
+
+
+def line_types(algorithm: Algorithm, content_type: str) -> set[str]:
+    """The types, made of lines, that a request of lines is answered in."""
+    return {
+        answer_type(algorithm, content_type, accept) for accept in {CSV, JSON_LINES} & set(algorithm.response_types)
+    }
 
 
 def test_ping_is_200_with_an_empty_body(server: Server) -> None:
@@ -66,11 +85,14 @@ def test_every_request_type_is_read(server: Server, algorithm: Algorithm, sample
     assert set(sample.requests) == set(algorithm.request_types), "the sample covers every type"
     answers = set()
     for content_type, body in sample.requests.items():
+        expected = answer_type(algorithm, content_type, JSON_LINES)
         reply = server.invoke(body, content_type, JSON_LINES)
-        assert (reply.status, reply.headers["content-type"]) == (200, JSON_LINES), content_type
-        assert count(reply.body, JSON_LINES) == ROWS
+        assert (reply.status, reply.headers["content-type"]) == (200, expected), content_type
+        assert count(reply.body, expected) == ROWS
         assert int(reply.headers["content-length"]) == len(reply.body)
-        answers.add(reply.body)
+        lines = expected == JSON_LINES
+        found = [json.loads(line) for line in reply.body.splitlines()] if lines else listed(reply.body)
+        answers.add(json.dumps(found))
     assert len(answers) == 1, "the same records get the same answers in every format"
 
 
@@ -78,10 +100,11 @@ def test_every_response_type_is_written(server: Server, algorithm: Algorithm, sa
     """D14, D29"""
     content_type, body = next(iter(sample.requests.items()))
     for accept in algorithm.response_types:
+        expected = answer_type(algorithm, content_type, accept)
         reply = server.invoke(body, content_type, accept)
-        assert (reply.status, reply.headers["content-type"]) == (200, accept)
-        if accept in {CSV, JSON, JSON_LINES}:
-            assert count(reply.body, accept) == ROWS
+        assert (reply.status, reply.headers["content-type"]) == (200, expected)
+        if expected in {CSV, JSON, JSON_LINES}:
+            assert count(reply.body, expected) == ROWS
 
 
 @pytest.mark.parametrize("accept", [None, "", "*/*", "image/png, */*;q=0.1"])
@@ -99,8 +122,11 @@ def test_an_accept_list_gets_a_supported_type(server: Server, algorithm: Algorit
     content_type, body = next(iter(sample.requests.items()))
     last = algorithm.response_types[-1]
     reply = server.invoke(body, content_type, f"image/png, {last};q=0.4")
-    assert (reply.status, reply.headers["content-type"]) == (200, last)
+    assert (reply.status, reply.headers["content-type"]) == (200, answer_type(algorithm, content_type, last))
     refused = server.invoke(body, content_type, "image/png")
+    if algorithm.answers_in_kind:
+        assert (refused.status, refused.body) == (200, reply.body)
+        return
     assert refused.status == 406
     assert all(offered in refused.error["message"] for offered in algorithm.response_types)
 
@@ -171,21 +197,22 @@ def test_the_same_body_gets_the_same_bytes(server: Server, sample: Sample) -> No
         assert server.invoke(body, content_type).body == server.invoke(body, content_type).body
 
 
-def test_line_ends_do_not_count(server: Server, sample: Sample) -> None:
+def test_line_ends_do_not_count(server: Server, algorithm: Algorithm, sample: Sample) -> None:
     """E05, E06"""
     content_type, body = line_body(sample)
-    expected = server.invoke(body, content_type, CSV).body
-    for variant in (body.rstrip(b"\n"), body.replace(b"\n", b"\r\n"), body + b"\n"):
-        assert server.invoke(variant, content_type, CSV).body == expected
-    first = server.invoke(body.splitlines()[0], content_type, CSV).body
-    assert count(first, CSV) == 1
-    assert expected.startswith(first)
+    for accept in line_types(algorithm, content_type):
+        expected = server.invoke(body, content_type, accept).body
+        for variant in (body.rstrip(b"\n"), body.replace(b"\n", b"\r\n"), body + b"\n"):
+            assert server.invoke(variant, content_type, accept).body == expected
+        first = server.invoke(body.splitlines()[0], content_type, accept).body
+        assert count(first, accept) == 1
+        assert expected.startswith(first)
 
 
 def test_lines_of_an_answer(server: Server, algorithm: Algorithm, sample: Sample) -> None:
     """E07, E08, E13: two answers one after the other are one answer of both."""
     content_type, body = line_body(sample)
-    for accept in {CSV, JSON_LINES} & set(algorithm.response_types):
+    for accept in line_types(algorithm, content_type):
         answer = server.invoke(body, content_type, accept).body
         assert answer.endswith(b"\n")
         assert not answer.endswith(b"\n\n")
@@ -229,7 +256,7 @@ def test_a_placeholder_for_a_bad_line(
     """E09: the answer keeps the line count, a placeholder stands for each bad line, the good ones are as ever."""
     content_type, body = line_body(sample)
     bad = sample.malformed[content_type].splitlines(keepends=True)[0]
-    for accept in {CSV, JSON_LINES} & set(algorithm.response_types):
+    for accept in line_types(algorithm, content_type):
         expected = marking_server.invoke(body, content_type, accept).body.splitlines()
         lines = body.splitlines(keepends=True)
         for position in bad_at:
@@ -247,12 +274,17 @@ def test_a_placeholder_for_a_bad_line(
             assert rows == [position + 1 for position in sorted(bad_at)]
 
 
-def test_a_lone_bad_line_gets_its_placeholder(marking_server: Server, sample: Sample) -> None:
+def test_a_lone_bad_line_gets_its_placeholder(marking_server: Server, algorithm: Algorithm, sample: Sample) -> None:
     """E09 with SingleRecord; what is wrong with the request as a whole is refused as ever."""
     content_type, body = line_body(sample)
     bad = sample.malformed[content_type].splitlines()[0]
-    assert marking_server.invoke(bad, content_type, CSV).body == b"ERROR\n"
-    assert marking_server.invoke(bad, content_type, JSON).status == 400
-    assert marking_server.invoke(bad, content_type, "image/png").status in {400, 406}
+    marked = {
+        accept: marking_server.invoke(bad, content_type, accept).body for accept in line_types(algorithm, content_type)
+    }
+    assert marked.get(CSV, b"ERROR\n") == b"ERROR\n"
+    assert json.loads(marked[JSON_LINES])["error"]["row"] == 1
+    if not algorithm.answers_in_kind:
+        assert marking_server.invoke(bad, content_type, JSON).status == 400
+        assert marking_server.invoke(bad, content_type, "image/png").status in {400, 406}
     assert marking_server.invoke(body, "image/png", CSV).status == 415
     assert marking_server.invoke(b"", content_type, CSV).status == 204

@@ -16,7 +16,7 @@ _JOIN = r"(?:, and |, | and | to )"
 _NUMBERS = rf"{_NUMBER}(?:{_JOIN}{_NUMBER})*"
 _RECORDIO = re.compile(rf"\brecordio ({_NUMBERS})", re.IGNORECASE)
 _XGBOOST = re.compile(rf"\b(?:xgboost|statements?|defects?) ({_NUMBERS})", re.IGNORECASE)
-_OTHERS = {name: re.compile(rf"\b{name} ({_NUMBERS})", re.IGNORECASE) for name in ("rcf",)}
+_OTHERS = {name: re.compile(rf"\b{name} ({_NUMBERS})", re.IGNORECASE) for name in ("rcf", "blazingtext")}
 """Algorithms whose specifications number their statements plainly."""
 _ITEM = re.compile(rf"({_NUMBER})(?: to ({_NUMBER}))?")
 
@@ -35,7 +35,8 @@ def statements(docstring: str) -> set[str]:
     """The statements that a docstring cites.
 
     Spelled as in docs/conformance.md: contract `B07`, `xgboost 28`, `xgboost 8.4` (a defect of its section 8),
-    `recordio 8.4`, `rcf 7`. Numbers of other sections, such as xgboost 7.4 or rcf 6.1, are no statements.
+    `recordio 8.4`, `rcf 7`, `blazingtext 15`. Numbers of other sections, such as xgboost 7.4 or rcf 6.1, are no
+    statements.
     """
     text = " ".join(docstring.split())
     found = {

@@ -21,6 +21,7 @@ NUMBERS = (
     *(f"xgboost 8.{number}" for number in range(1, 16)),
     *(f"recordio 8.{number}" for number in range(1, 21)),
     *(f"rcf {number}" for number in range(1, 30)),
+    *(f"blazingtext {number}" for number in range(1, 29)),
 )
 """Every statement of the specifications, in the document's order."""
 

@@ -39,12 +39,15 @@ class Loaded:
                 raise
             from sagedock.serving import placeholders
 
-            default = self.default_accept or self.algorithm.default_response_type
-            types = placeholders.Types(
-                content_type or self.algorithm.default_request_type,
-                negotiate(accept, self.algorithm.response_types, default),
-            )
+            asked = content_type or self.algorithm.default_request_type
+            types = placeholders.Types(asked, self._response_type(asked, accept))
             return placeholders.answered(lambda part: self._invoke(part, content_type, accept), body, types, error)
+
+    def _response_type(self, content_type: str, accept: str | None) -> str:
+        if self.algorithm.answers_in_kind:
+            return parse_media_type(content_type).essence
+        default = self.default_accept or self.algorithm.default_response_type
+        return negotiate(accept, self.algorithm.response_types, default)
 
     def _invoke(self, body: bytes, content_type: str | None, accept: str | None) -> Answer:
         return invoke(self.model, self.algorithm, body, content_type, accept, default_accept=self.default_accept)
@@ -85,6 +88,7 @@ def _named_or_recognised(found: ModelDirectory, algorithm_name: str | None) -> s
     if algorithm_name:
         return algorithm_name
     recognised = [name for name in algorithms.names() if _matching(found, algorithms.find(name))]
+    recognised = [name for name in recognised if algorithms.find(name).kinds] or recognised
     if len(recognised) == 1:
         return recognised[0]
     fits = (
@@ -97,8 +101,9 @@ def _named_or_recognised(found: ModelDirectory, algorithm_name: str | None) -> s
 
 
 def _matching(found: ModelDirectory, algorithm: Algorithm) -> list[Path]:
-    """The files whose names are those of the algorithm's artefacts."""
-    return [file for file in found.files() if any(file.match(pattern) for pattern in algorithm.artefacts)]
+    """The files whose names, and kinds where these tell something, are those of the algorithm's artefacts."""
+    named = [file for file in found.files() if any(file.match(pattern) for pattern in algorithm.artefacts)]
+    return [file for file in named if signatures.recognise(file) in algorithm.kinds] if algorithm.kinds else named
 
 
 def _loaded_from(found: ModelDirectory, algorithm: Algorithm) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from sagedock.training.stopping import Result, StopRequest
 class JobContext:
     """The context of one training process; `sagedock.algorithm.Context` says what each member promises."""
 
+    environment: Mapping[str, str]
     device: str
     model_directory: Path
     output_data: Path

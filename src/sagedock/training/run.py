@@ -77,6 +77,7 @@ def _train(
     make_directory(paths.output)
     first = hosts.rank == 0
     context = JobContext(
+        environment=environment,
         device=machine.device(environment),
         model_directory=make_directory(paths.model),
         output_data=make_directory(paths.output_data if first else paths.output_data / job.current_host),

@@ -28,7 +28,33 @@ MAGIC = 793712314
 VERSION = 12
 _OLD_VERSION = 11
 
-Matrix: TypeAlias = NDArray[np.float32] | QuantisedMatrix
+
+@dataclass(frozen=True)
+class SpreadMatrix:
+    """A matrix of which only some rows are held: row i is `held[places[i]]`, and zeros where that place is -1."""
+
+    held: NDArray[np.float32]
+    places: NDArray[np.int32]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns, as an array has them."""
+        return len(self.places), int(self.held.shape[1])
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory."""
+        return self.held.nbytes + self.places.nbytes
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        """Some rows (rows, dim)."""
+        places = self.places[rows]
+        found = np.zeros((len(places), self.shape[1]), np.float32)
+        found[places >= 0] = self.held[places[places >= 0]]
+        return found
+
+
+Matrix: TypeAlias = NDArray[np.float32] | QuantisedMatrix | SpreadMatrix
 
 _HEAD = struct.Struct("<2i")
 _ARGUMENTS = struct.Struct("<12id")
@@ -36,6 +62,7 @@ _DICTIONARY = struct.Struct("<3i2q")
 _SIZES = struct.Struct("<2q")
 _ENTRY_TAIL = 9  # a count of eight bytes and a type of one
 _ENTRIES_AT_ONCE = 1 << 16
+_ROWS_AT_ONCE = 1 << 14
 
 
 class Loss(IntEnum):
@@ -45,6 +72,11 @@ class Loss(IntEnum):
     NEGATIVE_SAMPLING = 2
     SOFTMAX = 3
     ONE_VS_ALL = 4
+
+    @property
+    def word(self) -> str:
+        """As fastText's command line spells it."""
+        return ("hs", "ns", "softmax", "ova")[self - 1]
 
 
 class Method(IntEnum):
@@ -89,6 +121,11 @@ class FastTextFile:
     def quantised(self) -> bool:
         return isinstance(self.input, QuantisedMatrix)
 
+    @property
+    def memory_bytes(self) -> int:
+        """What its matrices take in memory, once all of them has been read."""
+        return self.input.nbytes + self.output.nbytes
+
 
 def read(file: Path) -> FastTextFile:
     """The model in `file`, its matrices mapped and read only where they are used.
@@ -111,7 +148,7 @@ def read(file: Path) -> FastTextFile:
 
 
 def write(file: Path, model: FastTextFile) -> None:
-    """Write `model` to `file`, whole or not at all; float matrices are not copied."""
+    """Write `model` to `file`, whole or not at all; of its matrices some rows at a time are copied."""
     with replacing(file) as temporary, temporary.open("wb") as stream:
         stream.write(_HEAD.pack(MAGIC, VERSION))
         stream.write(_ARGUMENTS.pack(*astuple(model.arguments)))
@@ -212,4 +249,6 @@ def _write_matrix(stream: BinaryIO, matrix: Matrix) -> None:
         quantised_matrix.write(stream, matrix)
         return
     stream.write(_SIZES.pack(*matrix.shape))
-    stream.write(np.ascontiguousarray(matrix, "<f4").reshape(-1).view(np.uint8).data)
+    for begin in range(0, matrix.shape[0], _ROWS_AT_ONCE):
+        rows = np.ascontiguousarray(matrix[begin : begin + _ROWS_AT_ONCE], "<f4")
+        stream.write(rows.reshape(-1).view(np.uint8).data)

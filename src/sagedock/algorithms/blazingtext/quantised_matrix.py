@@ -1,12 +1,13 @@
 """The matrices of a quantised model (.ftz) as fastText stores them: codes of one byte, and what the codes stand for.
 
 Source: src/quantmatrix.cc and src/productquantizer.cc of fastText; Jégou et al., Product Quantization for Nearest
-Neighbor Search, 2011. What is computed with them is `quantisation`'s.
+Neighbor Search, 2011. How matrices are quantised is `quantisation`'s.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -35,6 +36,16 @@ class Quantiser:
         """How many codes a vector has."""
         return (self.dim + self.width - 1) // self.width
 
+    def decoded(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The vectors (rows, dim) that codes (rows, parts) stand for."""
+        found = np.empty((len(codes), self.dim), np.float32)
+        for part in range(self.parts):
+            begin = part * self.width
+            width = self.last_width if part == self.parts - 1 else self.width
+            table = self.centroids[CODES * begin : CODES * (begin + width)].reshape(CODES, width)
+            found[:, begin : begin + width] = table[codes[:, part]]
+        return found
+
 
 @dataclass(frozen=True)
 class QuantisedMatrix:
@@ -51,6 +62,22 @@ class QuantisedMatrix:
     def shape(self) -> tuple[int, int]:
         """Rows and columns, as an array has them."""
         return len(self.codes), self.quantiser.dim
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory."""
+        return self.codes.nbytes + self.quantiser.centroids.nbytes
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: Sequence[int] | NDArray[np.integer] | slice) -> NDArray[np.float32]:
+        """The numbers of some rows (rows, dim)."""
+        found = self.quantiser.decoded(self.codes[rows])
+        if self.norms is None or self.norm_codes is None:
+            return found
+        lengths: NDArray[np.float32] = self.norms.centroids[self.norm_codes[rows]]
+        return found * lengths[:, None]
 
 
 def read(cursor: Cursor, what: str) -> QuantisedMatrix:

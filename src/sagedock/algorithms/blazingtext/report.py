@@ -1,0 +1,125 @@
+"""What metrics.json holds of a BlazingText job, and the figures of its report, which are drawn from those metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sagedock.algorithms.blazingtext.classification import Data, Judged
+from sagedock.algorithms.blazingtext.corpus import Examples, Sentences
+from sagedock.algorithms.blazingtext.early_stopping import EarlyStopping
+from sagedock.algorithms.blazingtext.epochs import Epochs
+from sagedock.contracts.hyperparameters import Values
+from sagedock.figures import Facts, Figure, Line, LineChart, Mark, shown
+
+JSON = dict[str, Any]
+
+
+def of_classifier(
+    values: Values,
+    data: Data,
+    train: Judged | None,
+    validation: Judged | None,
+    stopping: EarlyStopping | None,
+    epochs: Epochs,
+) -> JSON:
+    """The numbers of a classifier's training, as JSON values; a job that was stopped may not have been judged."""
+    accuracies = {} if stopping is None else stopping.accuracies
+    return {
+        **_of_training(values, epochs),
+        "words": len(data.train.dictionary.words),
+        "labels": len(data.train.dictionary.labels),
+        "train": _of_lines(train, data.train),
+        "validation": _of_lines(validation, data.validation),
+        "validation_accuracy_by_epoch": {str(epoch): accuracy for epoch, accuracy in accuracies.items()},
+        "best_epoch": None if stopping is None else stopping.best_epoch,
+    }
+
+
+def of_vectors(values: Values, sentences: Sentences, epochs: Epochs, evaluation: Mapping[str, Any] | None) -> JSON:
+    """The numbers of the training of word vectors; `evaluation` is what eval.json holds."""
+    return {
+        **_of_training(values, epochs),
+        "words": len(sentences.dictionary.words),
+        "tokens": sentences.dictionary.tokens,
+        "evaluation": None if evaluation is None else dict(evaluation),
+    }
+
+
+def _of_training(values: Values, epochs: Epochs) -> JSON:
+    return {
+        "mode": values["mode"],
+        "epochs": epochs.done,
+        "million_words_per_second": epochs.throughput.rate,
+        "seconds": epochs.throughput.seconds,
+        "hyperparameters": dict(values.given),
+    }
+
+
+def _of_lines(found: Judged | None, examples: Examples | None) -> JSON | None:
+    if found is None or examples is None:
+        return None
+    return {
+        "accuracy": found.accuracy,
+        "lines": found.count,
+        "right": int(found.right.sum()),
+        "labels_never_seen": found.unseen,
+        "without_label": examples.unlabelled,
+    }
+
+
+def figures(metrics: Mapping[str, Any]) -> list[Figure]:
+    """The report in reading order: headline, accuracy by epoch, similarity of words, facts of the job."""
+    headline = Facts("Result", _headline(metrics), kind="headline")
+    job = Facts("Hyperparameters", sorted(metrics["hyperparameters"].items()))
+    return [headline, *_learning(metrics), *_similarity(metrics), job]
+
+
+def _headline(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = [("Mode", metrics["mode"]), ("Words", shown(metrics["words"]))]
+    for channel in ("train", "validation"):
+        found = metrics.get(channel)
+        if found:
+            rows.append((f"Accuracy on {channel}", f"{shown(found['accuracy'])} of {shown(found['lines'])} lines"))
+    if metrics.get("evaluation"):
+        rows.append(("Mean rank correlation (WS-353)", shown(metrics["evaluation"]["mean_rho"])))
+    return [
+        *rows,
+        ("Epochs", shown(metrics["epochs"])),
+        ("Seconds of training", shown(metrics["seconds"])),
+        ("Million words a second", shown(metrics["million_words_per_second"])),
+    ]
+
+
+def _learning(metrics: Mapping[str, Any]) -> list[Figure]:
+    accuracies = metrics.get("validation_accuracy_by_epoch") or {}
+    if len(accuracies) < 2:
+        return []
+    x, y = [float(epoch) for epoch in accuracies], list(accuracies.values())
+    best = metrics["best_epoch"]
+    return [
+        LineChart(
+            title="Accuracy by epoch",
+            caption="Accuracy on the validation channel from the first epoch that early stopping looked at; the model "
+            f"has the weights of epoch {best}.",
+            alt=f"A line from {shown(y[0])} to {shown(y[-1])}, highest at epoch {best}",
+            x_label="Epoch",
+            y_label="Accuracy",
+            lines=[Line("validation", x, y)],
+            marks=[Mark(f"epoch {best}", float(best), max(y))],
+        )
+    ]
+
+
+def _similarity(metrics: Mapping[str, Any]) -> list[Figure]:
+    found = metrics.get("evaluation") or {}
+    rows = [
+        (
+            name,
+            f"{shown(facts['spearmans_rho'])} over {facts['total_pairs'] - facts['not_found']} of "
+            f"{facts['total_pairs']} pairs",
+        )
+        for name, facts in found.items()
+        if isinstance(facts, Mapping)
+    ]
+    return [Facts("Similarity of words: rank correlation with people's judgement", rows)] if rows else []

@@ -1,0 +1,129 @@
+"""Training BlazingText, read top to bottom: a classifier of lines, or the vectors of words."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sagedock.algorithm import Context, Trained
+from sagedock.algorithms.blazingtext import classification, report, word_learning, word_similarity
+from sagedock.algorithms.blazingtext.checkpoints import Checkpoints
+from sagedock.algorithms.blazingtext.classification import ValidationJudge, judged_data, tell_accuracy
+from sagedock.algorithms.blazingtext.early_stopping import EarlyStopping
+from sagedock.algorithms.blazingtext.embedding import Embedding
+from sagedock.algorithms.blazingtext.epochs import Epochs
+from sagedock.algorithms.blazingtext.hyperparameters import SUPERVISED, WIDE_DIM, without_effect
+from sagedock.algorithms.blazingtext.model import VECTORS_AS_TEXT, TextClassifier, WordVectors
+from sagedock.algorithms.blazingtext.throughput import Throughput
+from sagedock.algorithms.blazingtext.weights import Weights
+from sagedock.algorithms.blazingtext.word_similarity import Pairs
+from sagedock.contracts.channels import Channel
+from sagedock.contracts.hyperparameters import Values
+from sagedock.contracts.machine import cpu_count
+from sagedock.errors import UserError
+
+log = logging.getLogger(__name__)
+
+NOT_OF_THE_MODEL = frozenset({"_threads", "evaluation", "early_stopping", "patience", "min_epochs"})
+"""Hyperparameters in which a job may differ from the one whose checkpoint it resumes."""
+
+
+def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Context) -> Trained:
+    """Train on channels["train"]; a classifier is judged by channels["validation"] when there is one.
+
+    Raises UserError for data that nothing can be learnt from.
+    """
+    _check(hyperparameters, channels)
+    with TemporaryDirectory(prefix="blazingtext-") as folder:
+        learn = _train_classifier if hyperparameters["mode"] == SUPERVISED else _train_vectors
+        return learn(hyperparameters, channels, context, Path(folder))
+
+
+def _check(values: Values, channels: Mapping[str, Channel]) -> None:
+    mode = values["mode"]
+    if values["early_stopping"] and mode == SUPERVISED and "validation" not in channels:
+        raise UserError(
+            "Hyperparameter early_stopping: it goes by the accuracy on a validation channel, and there is none: add "
+            "one, or leave early_stopping out",
+            field="early_stopping",
+        )
+    for name in without_effect(values):
+        log.warning("hyperparameter %s has no effect in mode %s as this job is set up", name, mode)
+    if mode != SUPERVISED and "validation" in channels:
+        log.warning("the validation channel has no effect in mode %s", mode)
+    if values["vector_dim"] >= WIDE_DIM:
+        log.warning("vector_dim is %d: training takes long and much memory", values["vector_dim"])
+    log.info("Running single machine CPU BlazingText training using %s mode.", mode)
+
+
+def _train_classifier(values: Values, channels: Mapping[str, Channel], context: Context, folder: Path) -> Trained:
+    threads = values.get("_threads", cpu_count())
+    data = classification.read(values, channels, context, folder)
+    trainer = classification.trainer(values, data.train, threads)
+    stopping = EarlyStopping(values["min_epochs"], values["patience"]) if values["early_stopping"] else None
+    judge = ValidationJudge(trainer, data, stopping, context, threads)
+    epochs = Epochs(
+        values["epochs"],
+        context,
+        Throughput(context.emit),
+        _checkpoints(values, context, [data.train.rows, data.train.labels, data.train.starts]),
+    )
+    epochs.run(trainer, judge)
+    epochs.throughput.finish()
+    if stopping is not None and stopping.best is not None:
+        Weights.of(trainer).put(stopping.best)
+    classifier = trainer.classifier()
+    train, validation = context.unless_stopped(lambda: judged_data(classifier, data)) or (None, None)
+    tell_accuracy(train, validation, context.emit)
+    model = TextClassifier(
+        classification.model_file(values, trainer, data.train.dictionary), classifier, {"epochs": epochs.done}
+    )
+    metrics = report.of_classifier(values, data, train, validation, stopping, epochs)
+    return Trained(model, metrics, report.figures(metrics))
+
+
+def _train_vectors(values: Values, channels: Mapping[str, Channel], context: Context, folder: Path) -> Trained:
+    threads = values.get("_threads", cpu_count())
+    pairs = word_similarity.read(context.environment) if values["evaluation"] else None
+    sentences = word_learning.read(values, channels, context, folder)
+    trainer = word_learning.trainer(values, sentences, threads)
+    throughput = Throughput(context.emit, ending="Training finished!")
+    checkpoints = _checkpoints(values, context, [sentences.words, sentences.starts])
+    epochs = Epochs(values["epochs"], context, throughput, checkpoints)
+    epochs.run(trainer, word_learning.NoJudge())
+    throughput.finish()
+    file = word_learning.model_file(values, sentences, Weights.of(trainer))
+    embedding = Embedding.of_file(file)
+    evaluation = None if pairs is None else _evaluate(embedding, pairs, context)
+    told = None if evaluation is None else word_similarity.text(evaluation)
+    model = WordVectors(embedding, file, told, {"epochs": epochs.done})
+    metrics = report.of_vectors(values, sentences, epochs, evaluation)
+    return Trained(model, metrics, report.figures(metrics))
+
+
+def _evaluate(embedding: Embedding, pairs: Mapping[str, Pairs], context: Context) -> dict[str, Any]:
+    """What eval.json is to hold, told in the log."""
+    context.emit("Evaluating word embeddings....")
+    context.emit(f"Vectors read from: {context.model_directory / VECTORS_AS_TEXT} ")
+    found = word_similarity.evaluate(embedding, pairs)
+    context.emit(word_similarity.text(found))
+    context.emit(f"#mean_rho: {found[word_similarity.MEAN]!r}")
+    return found
+
+
+def _checkpoints(values: Values, context: Context, data: list[NDArray[Any]]) -> Checkpoints | None:
+    """Where the job's checkpoints are kept, and what makes another job out of it."""
+    if context.checkpoints is None:
+        return None
+    asked = {name: values[name] for name in values if name not in NOT_OF_THE_MODEL}
+    code = 0
+    for part in data:
+        code = zlib.crc32(np.ascontiguousarray(part).data, code)
+    return Checkpoints(context.checkpoints, {**asked, "training data": f"{code:08x}"})

@@ -1,0 +1,46 @@
+"""The two matrices of a model in training, copied and put back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Trainer(Protocol):
+    """Whoever trains a model, between two epochs."""
+
+    @property
+    def input(self) -> NDArray[np.float32]:
+        """(rows, dim)."""
+
+    @property
+    def output(self) -> NDArray[np.float32]:
+        """(words or labels, dim)."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The input and the output matrix."""
+
+    input: NDArray[np.float32]
+    output: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, trainer: Trainer) -> Weights:
+        """The trainer's own, which go on changing."""
+        return cls(trainer.input, trainer.output)
+
+    def copy(self, into: Weights | None = None) -> Weights:
+        """A copy, in the memory of another one where that is given."""
+        if into is None:
+            return Weights(self.input.copy(), self.output.copy())
+        into.put(self)
+        return into
+
+    def put(self, other: Weights) -> None:
+        """Take over the numbers of `other`, of the same shape."""
+        np.copyto(self.input, other.input)
+        np.copyto(self.output, other.output)
