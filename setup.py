@@ -28,7 +28,11 @@ CORE = Extension(
     include_dirs=[str(folder) for folder in INCLUDED],
     language="c++",
     # a portable baseline: what a newer processor has is chosen at run time (src/core/processor.hpp)
-    extra_compile_args=["-std=c++17", "-O3", "-g0", "-fvisibility=hidden", "-fno-strict-aliasing", "-ffp-contract=off"],
+    extra_compile_args=[
+        *("-std=c++17", "-O3", "-g0", "-pthread"),
+        *("-fvisibility=hidden", "-fno-strict-aliasing", "-ffp-contract=off"),
+    ],
+    extra_link_args=["-pthread"],
     define_macros=[("NDEBUG", None), ("NB_COMPACT_ASSERTIONS", None)],
     optional=True,
 )

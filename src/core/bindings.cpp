@@ -16,6 +16,7 @@
 
 namespace nb = nanobind;
 
+void bind_cut_forest(nb::module_& module);
 void bind_forest(nb::module_& module);
 void bind_reservoir(nb::module_& module);
 void bind_nearest(nb::module_& module);
@@ -180,6 +181,7 @@ NB_MODULE(_core, module) {
     module.def("rows", &rows);
     module.def("instruction_sets", &instruction_sets);
     module.def("use_instruction_set", &use_instruction_set);
+    bind_cut_forest(module);
     bind_forest(module);
     bind_reservoir(module);
     bind_nearest(module);

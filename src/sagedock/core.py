@@ -43,6 +43,20 @@ class Tokenizer(Protocol):
         """The text with its lines kept."""
 
 
+class CutForest(Protocol):
+    """Random cut trees; a point is float32 numbers, NaN raising ValueError."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes in memory beside the arrays it was made of."""
+
+    def scores(self, points: NDArray[np.float32], threads: int) -> NDArray[np.float32]:
+        """(rows,) of points (rows, columns)."""
+
+    def attributions(self, points: NDArray[np.float32], threads: int) -> NDArray[np.float32]:
+        """(rows, columns): what each column adds to the scores."""
+
+
 class Native(Protocol):
     """What sagedock._core offers. Arrays are float32 unless said, in C order; long work gives the lock back."""
 
@@ -142,6 +156,35 @@ class Native(Protocol):
 
         Writes `scores` (rows,), `shares` (rows, width) and the arrays of `ReservoirTrees`, which it believes to be
         trees. Raises ValueError when they do not fit together.
+        """
+
+    def CutForest(  # noqa: N802 - a class
+        self,
+        *,
+        dimension: NDArray[np.int32],
+        cut: NDArray[np.float32],
+        box: NDArray[np.float32],
+        point: NDArray[np.float32],
+        seen: NDArray[np.float32],
+        unit: float,
+        farthest: float,
+        scale: float,
+        most_packed: int = ...,
+    ) -> CutForest:
+        """A forest of the arrays of `randomcutforest.forest.Forest`, which it goes on looking at.
+
+        They are in units of `unit`, a power of two, by which points are divided before they are held between
+        -`farthest` and `farthest`; `seen` (leaves,) are the scores of the leaves' own points; `scale` is what the sum
+        over trees is multiplied by. The boxes of a forest of up to `most_packed` bytes are copied, which is faster.
+        Raises ValueError when the arrays are no forest.
+        """
+
+    def grow_cut_trees(
+        self, samples: NDArray[np.float32], seed: int, threads: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
+        """`dimension`, `cut`, `box`, `point` and `mass` of a tree for each of the samples (trees, rows, columns).
+
+        `seed` is from 0 to 2**64 - 1. Raises ValueError for numbers that are not finite.
         """
 
     def instruction_sets(self) -> tuple[str, ...]:

@@ -21,6 +21,8 @@
 #include <vector>
 
 #include "csv.hpp"
+#include "cuts.hpp"
+#include "growth.hpp"
 #include "lines.hpp"
 #include "libsvm.hpp"
 #include "nearest.hpp"
@@ -286,6 +288,79 @@ void fuzz_nearest(std::string_view text) {
     }
 }
 
+// The bytes of `text` one after another, for ever; 0 when there are none.
+class Bytes {
+public:
+    explicit Bytes(std::string_view text) : text_(text) {}
+    int operator()() { return text_.empty() ? 0 : static_cast<unsigned char>(text_[at_++ % text_.size()]); }
+    bool rarely() { return (*this)() % 64 == 63; }
+    float number() {
+        const int kind = (*this)() % 32;
+        return kind == 31 ? 3e38F : kind == 30 ? -3e38F : kind == 29 ? 1e-45F : static_cast<float>((*this)() - 128) / 8;
+    }
+
+private:
+    std::string_view text_;
+    std::size_t at_ = 0;
+};
+
+// Random cut trees that are none, now and then.
+void fuzz_cuts(std::string_view text) {
+    namespace cuts = sagedock::cuts;
+    Bytes byte(text);
+    const std::size_t columns = 1 + byte() % 20, trees = 1 + byte() % 4;
+    std::vector<std::int32_t> preorder;
+    for (std::size_t tree = 0; tree < trees; ++tree) {
+        for (int open = 1; open > 0;) {
+            const bool leaf = byte() % 3 > 0 || preorder.size() > 20 * (tree + 1);
+            preorder.push_back(leaf ? -1 : byte() % static_cast<int>(columns));
+            open += leaf ? -1 : 1;
+        }
+    }
+    if (byte.rarely()) preorder[byte() % preorder.size()] = byte() - 128;
+    const std::size_t nodes = preorder.size();
+    const auto leaves = static_cast<std::size_t>(std::count(preorder.begin(), preorder.end(), -1)), cut_count = nodes - leaves;
+    const auto dimension = exactly<std::int32_t>(nodes);
+    std::copy(preorder.begin(), preorder.end(), dimension.get());
+    const auto cut = exactly<float>(cut_count), box = exactly<float>(2 * cut_count * columns), point = exactly<float>(leaves * columns);
+    const auto seen = exactly<float>(leaves);
+    for (std::size_t i = 0; i < cut_count; ++i) cut[i] = byte.rarely() ? NAN : byte.number();
+    for (std::size_t i = 0; i < 2 * cut_count * columns; ++i) box[i] = byte.number();
+    for (std::size_t i = 0; i < leaves * columns; ++i) point[i] = byte.number();
+    for (std::size_t i = 0; i < leaves; ++i) seen[i] = byte.number();
+    try {
+        const cuts::Forest forest({nodes, cut_count, leaves, columns, dimension.get(), cut.get(), box.get(), point.get(), seen.get(), 1, 1e30F, 1},
+                                  byte() % 2 ? cuts::kMostPacked : 0);
+        const std::size_t rows = byte() % 16 == 15 ? 200 + byte() : byte() % 20, threads = byte.rarely() ? 2 : 1;
+        const auto x = exactly<float>(rows * columns), scores = exactly<float>(rows), shares = exactly<float>(rows * columns);
+        for (std::size_t cell = 0; cell < rows * columns; ++cell) x[cell] = byte.rarely() && byte.rarely() ? NAN : byte.number();
+        const bool numbers = std::none_of(x.get(), x.get() + rows * columns, [](float value) { return std::isnan(value); });
+        require(forest.score(x.get(), rows, threads, scores.get()) == numbers, "NaN is told");
+        if (rows < 20) require(forest.attribute(x.get(), rows, threads, shares.get()) == numbers, "NaN is told");
+    } catch (const std::invalid_argument&) {
+    }
+}
+
+void fuzz_growth(std::string_view text) {
+    namespace cuts = sagedock::cuts;
+    Bytes byte(text);
+    const std::size_t trees = 1 + byte() % 3, rows = 1 + byte() % 12, columns = 1 + byte() % 9;
+    const auto values = exactly<float>(trees * rows * columns);
+    for (std::size_t cell = 0; cell < trees * rows * columns; ++cell) values[cell] = byte() % 3 ? 1.0F : byte.number();
+    const cuts::Samples samples{values.get(), trees, rows, columns};
+    const std::vector<std::size_t> counts = cuts::count_leaves(samples, 1);
+    std::size_t leaves = 0;
+    for (const std::size_t count : counts) leaves += count;
+    const std::size_t cut_count = leaves - trees;
+    const auto dimension = exactly<std::int32_t>(leaves + cut_count), mass = exactly<std::int32_t>(leaves);
+    const auto cut = exactly<float>(cut_count), box = exactly<float>(2 * cut_count * columns), point = exactly<float>(leaves * columns);
+    cuts::grow(samples, counts, text.size(), 1, {dimension.get(), cut.get(), box.get(), point.get(), mass.get()});
+    std::int64_t held = 0;
+    for (std::size_t leaf = 0; leaf < leaves; ++leaf) held += mass[leaf];
+    require(held == static_cast<std::int64_t>(trees * rows), "every sample is in a leaf");
+    for (std::size_t i = 0; i < cut_count; ++i) require(std::isfinite(cut[i]), "cuts are numbers");
+}
+
 struct Kernel {
     std::function<void(std::string_view)> run;
     std::vector<std::string> examples;  // what is damaged
@@ -311,6 +386,8 @@ const std::map<std::string, Kernel> kernels = {
     {"nearest", {fuzz_nearest, {"\x01\x10 some bytes that are numbers, too, as they stand here, one after the other", "\x02\xff" + std::string(200, '\x42')}}},
     {"tokenizer", {fuzz_tokenizer, {"__label__A  Hello, W\xc3\xb6rld! \xc4\xb0 \xc8\xba \xe6\x9d\xb1\n", "a __label__b\xf0\x9f\x98\x80\xed\xa0\x80"}}},
     {"reservoir", {fuzz_reservoir, {std::string("\x02\x04\x01") + std::string(40, '\x03') + "\xff\x80 points", tables[0], numbers[7]}}},
+    {"cuts", {fuzz_cuts, {std::string(64, '\x01') + std::string(64, '\x02'), "\x01\x03\x02\x03 a tree and another", tables[0]}}},
+    {"growth", {fuzz_growth, {std::string("\x01\x07\x02") + std::string(64, '\x03'), "\x02\x0b\x01 some points", tables[0]}}},
     {"forest", {fuzz_forest, {std::string(64, '\x01') + std::string(64, '\x02'), "\x01\x03\x02\x03 a tree and another", tables[0]}}},
 };
 

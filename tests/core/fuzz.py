@@ -18,7 +18,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src" / "core"
 FLAGS = ("-std=c++17", "-O0", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off")
-KERNELS = ("csv", "csv_block", "libsvm", "number", "repr", "lines", "forest", "reservoir", "tokenizer", "nearest")
+KERNELS = (
+    "csv",
+    "csv_block",
+    "libsvm",
+    "number",
+    "repr",
+    "lines",
+    "forest",
+    "reservoir",
+    "tokenizer",
+    "nearest",
+    "cuts",
+    "growth",
+)
 
 
 def build(folder: Path) -> Path:

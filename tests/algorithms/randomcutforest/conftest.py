@@ -1,13 +1,14 @@
-"""Jobs of the algorithm, and the series of the Numenta Anomaly Benchmark in the shared data folder."""
+"""Jobs of the algorithm, who computes, and the series of the Numenta Anomaly Benchmark in the shared data folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sagedock import core
 from sagedock.formats.table import Floats
 from tests.algorithms.randomcutforest import data
 from tests.platform import Job
@@ -54,3 +55,14 @@ def series() -> Callable[[str], Floats]:
         return np.array([[float(line.split(",")[1])] for line in lines], np.float32)
 
     return read
+
+
+@pytest.fixture(params=["core", "numpy"], scope="module")
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Who computes."""
+    native = core.native
+    if request.param == "core" and native is None:
+        pytest.skip("the core is not built: install g++ and run scripts/setup")
+    core.native = native if request.param == "core" else None
+    yield request.param
+    core.native = native

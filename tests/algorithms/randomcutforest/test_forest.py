@@ -16,6 +16,8 @@ from scipy import stats
 from sagedock.algorithms.randomcutforest.forest import Forest, build, uniforms
 from tests.algorithms.randomcutforest import reference
 
+pytestmark = pytest.mark.usefixtures("way")
+
 LARGEST = float(np.finfo(np.float32).max)
 SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
 

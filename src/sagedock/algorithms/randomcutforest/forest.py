@@ -15,15 +15,15 @@ gives the same forest with any number of threads.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Integers = NDArray[np.int64]
+from sagedock import core
+from sagedock.algorithms.randomcutforest.trees import Floats, Integers, Trees
 
 LANES = 16
 """Lengths are added in so many partial sums."""
@@ -34,57 +34,14 @@ FARTHEST = np.float32(2.0**112)
 _BLOCK = 1 << 22  # coordinates that are looked at together, which bounds what scoring takes in memory
 
 
-@dataclass(frozen=True, eq=False)
-class Forest:
-    """A forest's nodes, tree after tree, each tree in preorder: a node, all of its left side, all of its right side.
-
-    Raises ValueError when the arrays are no such forest: it believes nothing that a file says.
-    """
-
-    samples_per_tree: int
-    dimension: NDArray[np.int32]
-    """(nodes,) the column in which a node cuts, -1 at a leaf."""
-    cut: Floats
-    """(cuts,) of each cutting node in turn: up to this value points go left."""
-    box: Floats
-    """(cuts, 2, columns) the lowest and highest coordinates of a cutting node's points."""
-    point: Floats
-    """(leaves, columns) of each leaf in turn: the point that all of its samples equal."""
-    mass: NDArray[np.int32]
-    """(leaves,) how many samples a leaf holds."""
-
-    def __post_init__(self) -> None:
-        _check(self)
-
-    @property
-    def columns(self) -> int:
-        return int(self.point.shape[1])
-
-    @property
-    def trees(self) -> int:
-        return len(self.first) - 1
-
-    @property
-    def node_counts(self) -> Integers:
-        """(trees,) cutting nodes and leaves."""
-        return np.diff(self.first)
-
-    @property
-    def depths(self) -> Integers:
-        """(trees,) how many levels each has; a single leaf has one."""
-        return np.maximum.reduceat(self._level, self.first[:-1]) + 1
-
-    @property
-    def memory_bytes(self) -> int:
-        return sum(array.nbytes for array in self.arrays().values())
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """What an artefact has to store beside `samples_per_tree`."""
-        return {name: getattr(self, name) for name in ("dimension", "cut", "box", "point", "mass")}
+class Forest(Trees):
+    """Random cut trees by which points are scored."""
 
     def scores(self, points: Floats, threads: int = 1) -> Floats:
         """(rows,) of points (rows, columns); raises ValueError for another width and for NaN."""
         points = _checked_points(points, self.columns)
+        if core.native is not None:
+            return self._compiled.scores(points, threads)
         return self._in_blocks(points, self._summed_scores)
 
     def attributions(self, points: Floats, threads: int = 1) -> Floats:
@@ -95,73 +52,54 @@ class Forest:
         leaf, and equal for all columns where a tree is one leaf.
         """
         points = _checked_points(points, self.columns)
+        if core.native is not None:
+            return self._compiled.attributions(points, threads)
         return self._in_blocks(points, self._summed_attributions)
 
     @cached_property
-    def first(self) -> Integers:
-        """(trees + 1,) the node at which each tree begins."""
-        open_ends = np.cumsum(np.where(self.dimension < 0, -1, 1))
-        lowest = np.minimum.accumulate(np.concatenate([[0], open_ends]))
-        return np.concatenate([[0], np.flatnonzero(np.diff(lowest)) + 1])
+    def _compiled(self) -> core.CutForest:
+        """The same forest in the compiled core, where there is one."""
+        cut, box, point = self._lengths
+        return cast("core.Native", core.native).CutForest(
+            dimension=self.dimension,
+            cut=cut,
+            box=box,
+            point=point,
+            seen=self._seen,
+            unit=float(self._unit),
+            farthest=float(FARTHEST),
+            scale=self._scale,
+        )
 
-    @cached_property
-    def _rank(self) -> Integers:
-        """(nodes,) a node's place in `cut` and `box`, or in `point` and `mass`."""
-        is_leaf = self.dimension < 0
-        return np.where(is_leaf, np.cumsum(is_leaf), np.cumsum(~is_leaf)) - 1
-
-    @cached_property
-    def _right(self) -> Integers:
-        """(nodes,) the right child of a cutting node, whose left child comes next: where its left side has ended.
-
-        Along the nodes, the number of ends still open rises by one at a cut and falls by one at a leaf.
-        """
-        steps = np.where(self.dimension < 0, -1, 1)
-        open_ends = np.cumsum(steps)
-        count = len(steps)
-        order = np.lexsort((np.arange(count), open_ends))
-        keys = (open_ends[order] - open_ends.min()) * count + order
-        sought = (open_ends - 1 - open_ends.min()) * count + np.arange(count)
-        ends = order[np.minimum(np.searchsorted(keys, sought), count - 1)]
-        return np.where(self.dimension < 0, -1, ends + 1)
-
-    @cached_property
-    def _level(self) -> Integers:
-        """(nodes,) cuts between a node and its root."""
-        level = np.zeros(len(self.dimension), np.int64)
-        nodes, depth = self.first[:-1], 0
-        while len(nodes):
-            level[nodes] = depth
-            cutting = nodes[self.dimension[nodes] >= 0]
-            nodes, depth = np.concatenate([cutting + 1, self._right[cutting]]), depth + 1
-        return level
-
-    @cached_property
-    def _parent(self) -> Integers:
-        """(nodes,) -1 at a root."""
-        parent = np.full(len(self.dimension), -1)
-        cutting = np.flatnonzero(self.dimension >= 0)
-        parent[cutting + 1] = parent[self._right[cutting]] = cutting
-        return parent
+    @property
+    def _scale(self) -> float:
+        """What makes of a sum over the trees SageMaker's score."""
+        return math.log2(self.samples_per_tree + 1) / self.trees
 
     @cached_property
     def _seen(self) -> Floats:
         """(leaves,) the score of a leaf's own point: 1 / (depth + log2(mass)), and 1 in a tree of one sample."""
-        bits = np.array([0.0, *map(math.log2, range(1, self.samples_per_tree + 1))])
-        depth: NDArray[np.float64] = self._level[self.dimension < 0] + bits[self.mass]
+        masses, which = np.unique(self.mass, return_inverse=True)
+        bits = np.array([math.log2(mass) for mass in masses.tolist()])
+        depth: NDArray[np.float64] = self.level[self.dimension < 0] + bits[which]
         depth[depth == 0] = 1
         return (1 / depth).astype(np.float32)
 
     @cached_property
     def _reciprocal(self) -> Floats:
         """1 / n for n up to the number of levels and one more."""
-        return np.float32(1) / np.maximum(np.arange(self._level.max() + 3), 1).astype(np.float32)
+        return np.float32(1) / np.maximum(np.arange(self.level.max() + 3), 1).astype(np.float32)
 
     @cached_property
-    def _measured(self) -> tuple[Floats, Floats, Floats, Floats]:
-        """`cut`, `box`, `point` in the unit of length, and the spans of the boxes (cuts,)."""
-        cut, box, point = (self._in_units(array) for array in (self.cut, self.box, self.point))
-        return cut, box, point, sum_of_lanes(box[:, 1] - box[:, 0])
+    def _lengths(self) -> tuple[Floats, Floats, Floats]:
+        """`cut`, `box` and `point` in the unit of length."""
+        return self._in_units(self.cut), self._in_units(self.box), self._in_units(self.point)
+
+    @cached_property
+    def _span(self) -> Floats:
+        """(cuts,) the sum of a box's sides."""
+        _, box, _ = self._lengths
+        return sum_of_lanes(box[:, 1] - box[:, 0])
 
     @cached_property
     def _unit(self) -> np.float32:
@@ -172,22 +110,24 @@ class Forest:
     def _in_units(self, array: Floats) -> Floats:
         return array if self._unit == 1 else (array / self._unit).astype(np.float32, copy=False)
 
-    def _in_blocks(self, points: Floats, work: Any) -> Floats:
+    def _in_blocks(self, points: Floats, work: Callable[[Floats], NDArray[np.float64]]) -> Floats:
         """The mean over trees of what `work` sums up, on SageMaker's scale, a block of rows at a time."""
+        if np.isnan(points).any():
+            raise ValueError("a point holds NaN")
         rows = max(1, _BLOCK // self.columns)
         blocks = [points[begin : begin + rows] for begin in range(0, len(points), rows)] or [points]
         sums = np.concatenate([work(np.clip(self._in_units(block), -FARTHEST, FARTHEST)) for block in blocks])
-        return (sums * (math.log2(self.samples_per_tree + 1) / self.trees)).astype(np.float32)
+        return (sums * self._scale).astype(np.float32)
 
     def _leaves(self, tree: int, points: Floats) -> Integers:
         """(rows,) the leaf at which each point arrives."""
-        cut = self._measured[0]
+        cut, _, _ = self._lengths
         node = np.full(len(points), self.first[tree])
         moving = np.arange(len(points))
         while len(moving := moving[self.dimension[node[moving]] >= 0]):
             at = node[moving]
-            left = points[moving, self.dimension[at]] <= cut[self._rank[at]]
-            node[moving] = np.where(left, at + 1, self._right[at])
+            left = points[moving, self.dimension[at]] <= cut[self.rank[at]]
+            node[moving] = np.where(left, at + 1, self.right[at])
         return node
 
     def _summed_scores(self, points: Floats) -> NDArray[np.float64]:
@@ -206,41 +146,41 @@ class Forest:
 
     def _climb(self, tree: int, points: Floats, shares: Floats | None = None) -> Floats:
         """The scores of points on one tree (rows,); what the columns add to them is written to `shares`, if given."""
-        _, box, leaf_points, spans = self._measured
+        _, box, leaf_points = self._lengths
         leaf = self._leaves(tree, points)
-        rank = self._rank[leaf]
+        rank = self.rank[leaf]
         apart = lengths_outside(leaf_points[rank], leaf_points[rank], points)
         outside = sum_of_lanes(apart)
         unseen = outside > 0
-        score = np.where(unseen, self._reciprocal[self._level[leaf] + 1], self._seen[rank])
+        score = np.where(unseen, self._reciprocal[self.level[leaf] + 1], self._seen[rank])
         if shares is not None:
             shares[unseen] = apart[unseen] / outside[unseen, None] * score[unseen, None]
             self._share_seen(leaf[~unseen], points[~unseen], score[~unseen], shares, ~unseen)
         rows = np.flatnonzero(unseen)
-        node = self._parent[leaf[rows]]
+        node = self.parent[leaf[rows]]
         while len(rows):
             rows, node = rows[node >= 0], node[node >= 0]
-            rank = self._rank[node]
+            rank = self.rank[node]
             apart = lengths_outside(box[rank, 0], box[rank, 1], points[rows])
             outside = sum_of_lanes(apart)
             out = outside > 0
-            rows, node, whole = rows[out], node[out], (spans[rank] + outside)[out]
-            kept, here = spans[rank][out] / whole, self._reciprocal[self._level[node] + 1]
+            rows, node, whole = rows[out], node[out], (self._span[rank] + outside)[out]
+            kept, here = self._span[rank][out] / whole, self._reciprocal[self.level[node] + 1]
             score[rows] = here + kept * (score[rows] - here)
             if shares is not None:
                 shares[rows] = apart[out] / whole[:, None] * here[:, None] + kept[:, None] * shares[rows]
-            node = self._parent[node]
+            node = self.parent[node]
         return score
 
     def _share_seen(
         self, leaf: Integers, points: Floats, score: Floats, shares: Floats, where: NDArray[np.bool_]
     ) -> None:
         """Write the shares of points that equal their leaf, by how they stick out of the box beside it."""
-        parent = self._parent[leaf]
-        beside = np.where(parent + 1 == leaf, self._right[parent], parent + 1)
+        parent = self.parent[leaf]
+        beside = np.where(parent + 1 == leaf, self.right[parent], parent + 1)
         beside = np.where(parent < 0, leaf, beside)
-        _, box, point, _ = self._measured
-        rank, is_leaf = self._rank[beside], self.dimension[beside] < 0
+        _, box, point = self._lengths
+        rank, is_leaf = self.rank[beside], self.dimension[beside] < 0
         low, high = np.empty_like(points), np.empty_like(points)
         low[is_leaf] = high[is_leaf] = point[rank[is_leaf]]
         low[~is_leaf], high[~is_leaf] = box[rank[~is_leaf], 0], box[rank[~is_leaf], 1]
@@ -279,10 +219,11 @@ def build(samples: Floats, seed: int, threads: int = 1) -> Forest:
         raise ValueError(f"samples are (trees, samples of a tree, columns), none of them 0: not {samples.shape}")
     if not np.isfinite([samples.min(), samples.max()]).all():
         raise ValueError("samples have to be finite numbers")
+    if core.native is not None:
+        return Forest(samples.shape[1], *core.native.grow_cut_trees(samples, seed % 2**64, threads))
     samples = samples + np.float32(0)  # so that no zero is negative
     grown = [_grow(points, uniforms(seed, tree, len(points) - 1)) for tree, points in enumerate(samples)]
-    dimension, cut, box, point, mass = (np.concatenate(parts) for parts in zip(*grown, strict=True))
-    return Forest(samples.shape[1], dimension, cut, box, point, mass)
+    return Forest(samples.shape[1], *map(np.concatenate, zip(*grown, strict=True)))
 
 
 def uniforms(seed: int, tree: int, count: int) -> NDArray[np.float64]:
@@ -337,48 +278,8 @@ def choose_cut(low: Floats, high: Floats, draw: float) -> tuple[int, np.float32]
     return column, min(value, np.nextafter(high[column], np.float32(-np.inf)))
 
 
-def _check(forest: Forest) -> None:
-    """Raise ValueError when the arrays are no forest."""
-    cuts, leaves = int((forest.dimension >= 0).sum()), int((forest.dimension < 0).sum())
-    shapes = {
-        "dimension": (np.int32, (cuts + leaves,)),
-        "cut": (np.float32, (cuts,)),
-        "box": (np.float32, (cuts, 2, *forest.point.shape[1:])),
-        "point": (np.float32, (leaves, *forest.point.shape[1:])),
-        "mass": (np.int32, (leaves,)),
-    }
-    for name, (dtype, shape) in shapes.items():
-        array = getattr(forest, name)
-        if array.dtype != dtype or array.shape != shape:
-            raise ValueError(f"{name} is {array.dtype} {array.shape}: it has to be {np.dtype(dtype)} {shape}")
-    if forest.point.ndim != 2 or forest.columns < 1 or leaves < 1:
-        raise ValueError("a forest has a leaf and a column at least")
-    if forest.dimension.min() < -1 or forest.dimension.max() >= forest.columns:
-        raise ValueError(f"a node cuts in a column that is none of the {forest.columns}")
-    if forest.first[-1] != cuts + leaves:
-        raise ValueError("the last tree has no end")
-    if (
-        forest.mass.min() < 1
-        or (np.add.reduceat(forest.mass.astype(np.int64), _first_leaves(forest)) != forest.samples_per_tree).any()
-    ):
-        raise ValueError(f"a tree's leaves do not hold {forest.samples_per_tree} samples, each one at least")
-    for name in ("cut", "box", "point"):
-        array = getattr(forest, name)
-        if array.size and not np.isfinite([array.min(), array.max()]).all():
-            raise ValueError(f"{name} holds a number that is not finite")
-    if (forest.box[:, 0] > forest.box[:, 1]).any():
-        raise ValueError("a box ends before it begins")
-
-
-def _first_leaves(forest: Forest) -> Integers:
-    """(trees,) the leaf at which each tree begins: it has one more of them than cuts."""
-    return (forest.first[:-1] + np.arange(forest.trees)) // 2
-
-
 def _checked_points(points: Floats, columns: int) -> Floats:
     points = np.ascontiguousarray(points, np.float32)
     if points.ndim != 2 or points.shape[1] != columns:
         raise ValueError(f"points are (rows, {columns}): not {points.shape}")
-    if points.size and np.isnan([points.min(), points.max()]).any():
-        raise ValueError("a point holds NaN")
     return points

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from sagedock.algorithms.randomcutforest.forest import (
     LANES,
-    Floats,
     Forest,
     choose_cut,
     lengths_outside,
     sum_of_lanes,
 )
+from sagedock.algorithms.randomcutforest.trees import Floats
 
 Integers = NDArray[np.int32]
 

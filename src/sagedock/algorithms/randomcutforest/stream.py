@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagedock import core
-from sagedock.algorithms.randomcutforest.forest import FARTHEST, LARGE, Floats, Forest, build, uniforms
+from sagedock.algorithms.randomcutforest.forest import FARTHEST, LARGE, Forest, build, uniforms
 from sagedock.algorithms.randomcutforest.reservoir_trees import ARRAYS, ReservoirTrees
 from sagedock.algorithms.randomcutforest.soundness import require_trees
+from sagedock.algorithms.randomcutforest.trees import Floats
 
 STEP = 0xD1342543DE82EF95
 """The seeds of consecutive points lie so far apart."""
