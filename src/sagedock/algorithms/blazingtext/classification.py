@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagedock.algorithm import Context
-from sagedock.algorithms.blazingtext import texts
+from sagedock.algorithms.blazingtext import class_weights, texts
 from sagedock.algorithms.blazingtext.checkpoints import State
 from sagedock.algorithms.blazingtext.classifier import Classifier
 from sagedock.algorithms.blazingtext.classifier_trainer import ClassifierSettings, ClassifierTrainer
@@ -21,6 +21,7 @@ from sagedock.algorithms.blazingtext.dictionary import Dictionary
 from sagedock.algorithms.blazingtext.early_stopping import EarlyStopping
 from sagedock.algorithms.blazingtext.fasttext_file import Arguments, FastTextFile, Loss, Method, SpreadMatrix
 from sagedock.algorithms.blazingtext.ngrams import Ngrams
+from sagedock.algorithms.blazingtext.tokenizer import Tokenizer
 from sagedock.algorithms.blazingtext.weights import Weights
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.files import make_directory
@@ -84,8 +85,12 @@ def read(values: Values, channels: Mapping[str, Channel], context: Context, fold
     Raises UserError where there is nothing to learn from: no labels, no words, a validation channel without labels.
     """
     ngrams = Ngrams(buckets=values["buckets"] if values["word_ngrams"] > 1 else 0, word_ngrams=values["word_ngrams"])
+    tokenizer = Tokenizer(values["_lower_case"], values["_tokenise"])
     train = read_examples(
-        texts.read(channels["train"]), make_directory(folder / "train"), min_count=values["min_count"], ngrams=ngrams
+        map(tokenizer.blocks, texts.read(channels["train"])),
+        make_directory(folder / "train"),
+        min_count=values["min_count"],
+        ngrams=ngrams,
     )
     _check(train, channels["train"])
     context.emit(f"Read {train.dictionary.tokens // 1_000_000}M words")
@@ -93,7 +98,11 @@ def read(values: Values, channels: Mapping[str, Channel], context: Context, fold
     if "validation" not in channels:
         return Data(train, None)
     context.emit(f"Loading validation data from {texts.described(channels['validation'])}")
-    held = encode_examples(texts.read(channels["validation"]), make_directory(folder / "validation"), train.dictionary)
+    held = encode_examples(
+        map(tokenizer.blocks, texts.read(channels["validation"])),
+        make_directory(folder / "validation"),
+        train.dictionary,
+    )
     _check(held, channels["validation"])
     context.emit("Loaded validation data.")
     return Data(train, held)
@@ -128,7 +137,8 @@ def trainer(values: Values, examples: Examples, threads: int) -> ClassifierTrain
     settings = ClassifierSettings(
         vector_dim=values["vector_dim"], learning_rate=values["learning_rate"], epochs=values["epochs"]
     )
-    return ClassifierTrainer(examples, settings, seed=values["_seed"], threads=threads)
+    weights = class_weights.of_labels(values.get("_class_weights"), examples)
+    return ClassifierTrainer(examples, settings, weights=weights, seed=values["_seed"], threads=threads)
 
 
 def model_file(values: Values, trainer: ClassifierTrainer, dictionary: Dictionary) -> FastTextFile:

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from enum import IntEnum
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -46,7 +47,7 @@ class SpreadMatrix:
         """What it takes in memory."""
         return self.held.nbytes + self.places.nbytes
 
-    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+    def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[np.float32]:
         """Some rows (rows, dim)."""
         places = self.places[rows]
         found = np.zeros((len(places), self.shape[1]), np.float32)
@@ -150,12 +151,23 @@ def read(file: Path) -> FastTextFile:
 def write(file: Path, model: FastTextFile) -> None:
     """Write `model` to `file`, whole or not at all; of its matrices some rows at a time are copied."""
     with replacing(file) as temporary, temporary.open("wb") as stream:
-        stream.write(_HEAD.pack(MAGIC, VERSION))
-        stream.write(_ARGUMENTS.pack(*astuple(model.arguments)))
-        _write_dictionary(stream, model.dictionary)
-        for matrix in (model.input, model.output):
-            stream.write(struct.pack("<B", isinstance(matrix, QuantisedMatrix)))
-            _write_matrix(stream, matrix)
+        _write(stream, model)
+
+
+def size(model: FastTextFile) -> int:
+    """How many bytes the file of a small model has, which is made in memory to see."""
+    stream = BytesIO()
+    _write(stream, model)
+    return stream.tell()
+
+
+def _write(stream: BinaryIO, model: FastTextFile) -> None:
+    stream.write(_HEAD.pack(MAGIC, VERSION))
+    stream.write(_ARGUMENTS.pack(*astuple(model.arguments)))
+    _write_dictionary(stream, model.dictionary)
+    for matrix in (model.input, model.output):
+        stream.write(struct.pack("<B", isinstance(matrix, QuantisedMatrix)))
+        _write_matrix(stream, matrix)
 
 
 def _arguments(cursor: Cursor) -> Arguments:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sagedock.algorithms.blazingtext.class_weights import ClassWeights
 from sagedock.contracts.hyperparameters import (
     Boolean,
     Categorical,
@@ -89,6 +90,32 @@ PARAMETERS = (
     Parameter("min_char", _COUNT, "With subwords: characters of the shortest n-gram.", default=3),
     Parameter("max_char", _COUNT, "With subwords: characters of the longest n-gram.", default=6),
     Parameter("evaluation", Boolean(), "Word vectors: whether they are judged by WordSimilarity-353.", default=True),
+    Parameter("_lower_case", Boolean(), "Extension of sagedock: texts in lower case.", default=False),
+    Parameter(
+        "_tokenise",
+        Boolean(),
+        "Extension of sagedock: marks set apart from words, so that texts need no preparation.",
+        default=False,
+        aliases=("_tokenize",),
+    ),
+    Parameter(
+        "_class_weights",
+        ClassWeights(),
+        "Extension of sagedock, supervised: balanced, or what examples of a label count, others counting 1.",
+    ),
+    Parameter(
+        "_quantise",
+        Boolean(),
+        "Extension of sagedock, supervised: save a smaller model.ftz in place of model.bin.",
+        default=False,
+        aliases=("_quantize",),
+    ),
+    Parameter(
+        "_quantise_rows",
+        _COUNT,
+        "Extension of sagedock: words and n-grams that the quantised model keeps.",
+        library_default="all that were trained",
+    ),
     Parameter("_seed", Integer(Interval(0)), "Extension of sagedock: seed of the random numbers.", default=0),
     Parameter(
         "_threads",
@@ -110,7 +137,15 @@ def _subwords(values: Values) -> Iterable[str]:
 
 HYPERPARAMETERS = Declaration(PARAMETERS, (Rule(("subwords", "mode", "min_char", "max_char"), _subwords),))
 
-_OF_SUPERVISED = ("word_ngrams", "early_stopping", "min_epochs", "patience")
+_OF_SUPERVISED = (
+    "_class_weights",
+    "_quantise",
+    "_quantise_rows",
+    "word_ngrams",
+    "early_stopping",
+    "min_epochs",
+    "patience",
+)
 _OF_WORD_VECTORS = ("window_size", "negative_samples", "sampling_threshold", "subwords", "evaluation")
 _OF_BATCHES = ("batch_size",)
 _OF_SUBWORDS = ("min_char", "max_char")
@@ -123,6 +158,7 @@ def without_effect(values: Values) -> list[str]:
     if values["mode"] == SUPERVISED:
         unused.update(_OF_WORD_VECTORS, _OF_BATCHES, _OF_SUBWORDS)
         unused.update(() if values["early_stopping"] else _OF_EARLY_STOPPING)
+        unused.update(() if values["_quantise"] else ("_quantise_rows",))
     else:
         unused.update(_OF_SUPERVISED, () if values["mode"] == BATCH_SKIPGRAM else _OF_BATCHES)
         unused.update(() if values["subwords"] else (*_OF_SUBWORDS, "buckets"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from sagedock.algorithms.blazingtext import fasttext_file, requests, vectors_fil
 from sagedock.algorithms.blazingtext.classifier import Classifier
 from sagedock.algorithms.blazingtext.embedding import Embedding
 from sagedock.algorithms.blazingtext.fasttext_file import FastTextFile, Matrix, Method
-from sagedock.algorithms.blazingtext.requests import Questions
+from sagedock.algorithms.blazingtext.requests import PLAIN, Question, Questions
+from sagedock.algorithms.blazingtext.tokenizer import Tokenizer
+from sagedock.algorithms.blazingtext.vector_answers import VectorAnswers, mean_direction
 from sagedock.contracts import signatures
 from sagedock.contracts.files import write_text
 from sagedock.contracts.hosting import InferenceOptions
@@ -29,7 +31,7 @@ from sagedock.formats.objects import Objects
 
 log = logging.getLogger(__name__)
 
-CLASSIFIER = "model.bin"
+CLASSIFIER, QUANTISED = "model.bin", "model.ftz"
 VECTORS, VECTORS_AS_TEXT = "vectors.bin", "vectors.txt"
 EVALUATION = "eval.json"
 _MOST_OUTPUTS = 1 << 29
@@ -60,13 +62,26 @@ class TextClassifier:
 
     def predict(self, questions: Questions) -> Objects:
         """For each text its best labels and their probabilities, the best first, as many as were asked for."""
-        found = self.classifier.predict([each.text for each in questions.items], [each.k for each in questions.items])
+        return Objects([self._answer(question) for question in questions.items])
+
+    def _answer(self, question: Question) -> Mapping[str, Any]:
+        if question.kind != PLAIN:
+            return self._vectors.answer(question)
+        text = self.tokenizer.rewrite(question.text)
+        (found,) = self.classifier.predict([text], question.k, question.threshold)
         labels = self.labels
-        return Objects(
-            [
-                {"prob": answer.probabilities.tolist(), "label": [labels[number] for number in answer.labels]}
-                for answer in found
-            ]
+        return {"prob": found.probabilities.tolist(), "label": [labels[number] for number in found.labels]}
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """What is done to texts first."""
+        return Tokenizer.of_facts(self.facts)
+
+    @cached_property
+    def _vectors(self) -> VectorAnswers:
+        dictionary, hidden = self.classifier.dictionary, self.classifier.hidden
+        return VectorAnswers(
+            Embedding.of_file(self.file), lambda text: hidden(dictionary.line(text)[0]), self.tokenizer
         )
 
     def example(self) -> tuple[bytes, str]:
@@ -74,9 +89,10 @@ class TextClassifier:
         return b'{"instances": ["a"]}', JSON
 
     def save(self, directory: Path) -> list[str]:
-        """Write model.bin, which fastText reads."""
-        fasttext_file.write(directory / CLASSIFIER, self.file)
-        return [CLASSIFIER]
+        """Write model.bin, or model.ftz of a quantised model; fastText reads both."""
+        name = QUANTISED if self.file.quantised else CLASSIFIER
+        fasttext_file.write(directory / name, self.file)
+        return [name]
 
     def describe(self) -> Mapping[str, Any]:
         """What kind of model it is, its sizes and labels."""
@@ -115,12 +131,23 @@ class WordVectors:
 
     def predict(self, questions: Questions) -> Objects:
         """The vector of each word: zeros for a word that is not known and has no known subwords."""
-        return Objects(
-            [
-                {"vector": self.embedding.vector(each.text).tolist(), "word": each.text.decode("utf-8", "replace")}
-                for each in questions.items
-            ]
-        )
+        return Objects([self._answer(question) for question in questions.items])
+
+    def _answer(self, question: Question) -> Mapping[str, Any]:
+        if question.kind != PLAIN:
+            return self._vectors.answer(question)
+        word = question.text.decode("utf-8", "replace")
+        spelt = Tokenizer(lower_case=True).rewrite(question.text) if self.tokenizer.lower_case else question.text
+        return {"vector": self.embedding.vector(spelt).tolist(), "word": word}
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """What is done to texts first; of a word, its letters only."""
+        return Tokenizer.of_facts(self.facts)
+
+    @cached_property
+    def _vectors(self) -> VectorAnswers:
+        return VectorAnswers(self.embedding, partial(mean_direction, self.embedding), self.tokenizer)
 
     def example(self) -> tuple[bytes, str]:
         """A word."""
@@ -177,10 +204,15 @@ def load(directory: Path, manifest: Manifest | None, options: InferenceOptions) 
     return TextClassifier(found, _classifier(found, file), facts)
 
 
-def _classifier(found: FastTextFile, file: Path) -> Classifier:
+def classifier_of(found: FastTextFile) -> Classifier:
+    """The classifier of a model file; raises ValueError where its parts do not fit."""
     rows: Any = found.input  # of a quantised matrix too rows are taken by number
+    return Classifier(found.dictionary, rows, _whole(found.output), loss=found.arguments.loss.word)
+
+
+def _classifier(found: FastTextFile, file: Path) -> Classifier:
     try:
-        return Classifier(found.dictionary, rows, _whole(found.output), loss=found.arguments.loss.word)
+        return classifier_of(found)
     except ValueError as error:
         raise ModelError(f"{file} cannot be used ({error}): deploy the model's archive again") from error
 
@@ -198,7 +230,7 @@ def artefact(directory: Path, manifest: Manifest | None) -> Path:
     """The file that the model is loaded from: fastText's before one of text. Raises ModelError saying what there is."""
     kinds = {name: signatures.recognise(directory / name) for name in _names(directory, manifest)}
     binary = [name for name, kind in kinds.items() if kind is signatures.FASTTEXT]
-    chosen = _one(binary, (CLASSIFIER, VECTORS))
+    chosen = _one(binary, (CLASSIFIER, QUANTISED, VECTORS))
     if not binary:
         chosen = _one([name for name, kind in kinds.items() if kind is signatures.WORD_VECTORS], (VECTORS_AS_TEXT,))
     if chosen is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sagedock.algorithms.blazingtext import class_measures
 from sagedock.algorithms.blazingtext.classification import Data, Judged
 from sagedock.algorithms.blazingtext.corpus import Examples, Sentences
 from sagedock.algorithms.blazingtext.early_stopping import EarlyStopping
@@ -65,6 +66,7 @@ def _of_lines(found: Judged | None, examples: Examples | None) -> JSON | None:
         "right": int(found.right.sum()),
         "labels_never_seen": found.unseen,
         "without_label": examples.unlabelled,
+        **class_measures.measures(found, examples),
     }
 
 
@@ -72,7 +74,27 @@ def figures(metrics: Mapping[str, Any]) -> list[Figure]:
     """The report in reading order: headline, accuracy by epoch, similarity of words, facts of the job."""
     headline = Facts("Result", _headline(metrics), kind="headline")
     job = Facts("Hyperparameters", sorted(metrics["hyperparameters"].items()))
-    return [headline, *_learning(metrics), *_similarity(metrics), job]
+    return [headline, *_classes(metrics), *_quantisation(metrics), *_learning(metrics), *_similarity(metrics), job]
+
+
+def _classes(metrics: Mapping[str, Any]) -> list[Figure]:
+    for channel in ("validation", "train"):
+        if metrics.get(channel):
+            return class_measures.figures(channel, metrics[channel])
+    return []
+
+
+def _quantisation(metrics: Mapping[str, Any]) -> list[Figure]:
+    found = metrics.get("quantisation") or {}
+    if "loss" not in found:
+        return []
+    rows = [
+        (f"Accuracy on {found['dataset']} before", shown(found["accuracy_before"])),
+        ("Accuracy of the smaller model", shown(found["accuracy"])),
+        ("Rows kept", shown(found["rows"])),
+        ("Bytes of model.ftz", shown(found["bytes"])),
+    ]
+    return [Facts("Quantisation", rows)]
 
 
 def _headline(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -20,12 +20,26 @@ MOST_LABELS = 2**31 - 1
 """More is read as this; nobody gets more than there are."""
 
 
+PLAIN, NEIGHBOURS, ANALOGY, SENTENCE = "source", "neighbours", "analogy", "sentence"
+_VECTOR_KINDS = (NEIGHBOURS, ANALOGY, SENTENCE)
+_FEW_NEIGHBOURS = 10
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A text in UTF-8 and how many labels are wanted; of a word vector, a word."""
+    """A text in UTF-8 and how many labels are wanted; of a word vector, a word.
+
+    The other kinds, extensions of sagedock: the neighbours of a word, what an analogy's three words lead to, the vector
+    of a sentence.
+    """
 
     text: bytes
     k: int = 1
+    threshold: float = 0.0
+    """Labels that are less probable are left out; an extension of sagedock."""
+    kind: str = PLAIN
+    words: tuple[bytes, ...] = ()
+    """Those of an analogy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +87,15 @@ def _decode_instances(body: bytes) -> Questions:
         raise UserError(
             f'configuration is {_kind(configuration)}, not an object such as {{"k": 1}}', field="configuration"
         )
-    k = _wanted(configuration, "configuration", None)
-    return Questions([_question(text, k, row, "instance") for row, text in enumerate(document["instances"], start=1)])
+    k, threshold = _wanted(configuration, "configuration", None), _threshold(configuration, "configuration", None)
+    return Questions(
+        [
+            _of_vectors(value, configuration, row)
+            if isinstance(value, dict)
+            else _question(value, k, threshold, row, "instance")
+            for row, value in enumerate(document["instances"], start=1)
+        ]
+    )
 
 
 def _decode_lines(body: bytes) -> Questions:
@@ -83,10 +104,35 @@ def _decode_lines(body: bytes) -> Questions:
 
 
 def _line(value: Any, row: int) -> Question:
+    if isinstance(value, dict) and not value.keys().isdisjoint(_VECTOR_KINDS):
+        return _of_vectors(value, {}, row)
     if not isinstance(value, dict) or "source" not in value:
         what = "an object without source" if isinstance(value, dict) else _kind(value)
         raise UserError(f"row {row}: expected {_LINE_SHAPE}, got {what}", field="source", row=row)
-    return _question(value["source"], _wanted(value, f"row {row}", row), row, "the source of row")
+    place = f"row {row}"
+    return _question(
+        value["source"], _wanted(value, place, row), _threshold(value, place, row), row, "the source of row"
+    )
+
+
+def _of_vectors(value: Mapping[str, Any], configuration: Mapping[str, Any], row: int) -> Question:
+    """A question for neighbours, an analogy or the vector of a sentence."""
+    named = [kind for kind in _VECTOR_KINDS if kind in value]
+    if len(named) != 1:
+        raise UserError(
+            f"instance {row} is an object that holds not one of {', '.join(_VECTOR_KINDS)}: send text, "
+            '{"neighbours": "word", "k": 10}, {"analogy": ["man", "king", "woman"]} or {"sentence": "text"}',
+            field="instances",
+            row=row,
+        )
+    (kind,) = named
+    k = _wanted({"k": _FEW_NEIGHBOURS, **configuration, **value}, f"instance {row}", row)
+    given = value[kind]
+    if kind != ANALOGY:
+        return Question(_question(given, k, 0.0, row, f"{kind} of instance").text, k, kind=kind)
+    if not isinstance(given, list) or len(given) != 3 or not all(isinstance(word, str) for word in given):
+        raise UserError(f"analogy of instance {row} is no list of three words", field="instances", row=row)
+    return Question(b"", k, kind=kind, words=tuple(word.encode() for word in given))
 
 
 def _decode_texts(body: bytes) -> Questions:
@@ -102,10 +148,19 @@ def _plain(line: bytes, row: int) -> Question:
     return Question(line)
 
 
-def _question(text: Any, k: int, row: int, what: str) -> Question:
+def _question(text: Any, k: int, threshold: float, row: int, what: str) -> Question:
     if not isinstance(text, str):
         raise UserError(f"{what} {row} is {_kind(text)}, not text", field="instances", row=row)
-    return Question(text.encode(), k)
+    return Question(text.encode(), k, threshold)
+
+
+def _threshold(options: Mapping[str, Any], where: str, row: int | None) -> float:
+    """The least probability that the options ask for."""
+    threshold = options.get("threshold", 0.0)
+    if not isinstance(threshold, int | float) or isinstance(threshold, bool) or not 0 <= threshold <= 1:
+        shown = orjson.dumps(threshold).decode()[:40]
+        raise UserError(f"{where}: threshold is {shown}, and it must be from 0 to 1", field="threshold", row=row)
+    return float(threshold)
 
 
 def _wanted(options: Mapping[str, Any], where: str, row: int | None) -> int:

@@ -13,15 +13,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagedock.algorithm import Context, Trained
-from sagedock.algorithms.blazingtext import classification, report, word_learning, word_similarity
+from sagedock.algorithms.blazingtext import (
+    classification,
+    fasttext_file,
+    quantisation,
+    report,
+    word_learning,
+    word_similarity,
+)
 from sagedock.algorithms.blazingtext.checkpoints import Checkpoints
-from sagedock.algorithms.blazingtext.classification import ValidationJudge, judged_data, tell_accuracy
+from sagedock.algorithms.blazingtext.classification import (
+    Data,
+    Judged,
+    ValidationJudge,
+    judged,
+    judged_data,
+    tell_accuracy,
+)
 from sagedock.algorithms.blazingtext.early_stopping import EarlyStopping
 from sagedock.algorithms.blazingtext.embedding import Embedding
 from sagedock.algorithms.blazingtext.epochs import Epochs
+from sagedock.algorithms.blazingtext.fasttext_file import FastTextFile
 from sagedock.algorithms.blazingtext.hyperparameters import SUPERVISED, WIDE_DIM, without_effect
-from sagedock.algorithms.blazingtext.model import VECTORS_AS_TEXT, TextClassifier, WordVectors
+from sagedock.algorithms.blazingtext.model import VECTORS_AS_TEXT, TextClassifier, WordVectors, classifier_of
 from sagedock.algorithms.blazingtext.throughput import Throughput
+from sagedock.algorithms.blazingtext.tokenizer import Tokenizer
 from sagedock.algorithms.blazingtext.weights import Weights
 from sagedock.algorithms.blazingtext.word_similarity import Pairs
 from sagedock.contracts.channels import Channel
@@ -31,7 +47,9 @@ from sagedock.errors import UserError
 
 log = logging.getLogger(__name__)
 
-NOT_OF_THE_MODEL = frozenset({"_threads", "evaluation", "early_stopping", "patience", "min_epochs"})
+NOT_OF_THE_MODEL = frozenset(
+    {"_threads", "_quantise", "_quantise_rows", "evaluation", "early_stopping", "patience", "min_epochs"}
+)
 """Hyperparameters in which a job may differ from the one whose checkpoint it resumes."""
 
 
@@ -82,11 +100,34 @@ def _train_classifier(values: Values, channels: Mapping[str, Channel], context: 
     classifier = trainer.classifier()
     train, validation = context.unless_stopped(lambda: judged_data(classifier, data)) or (None, None)
     tell_accuracy(train, validation, context.emit)
-    model = TextClassifier(
-        classification.model_file(values, trainer, data.train.dictionary), classifier, {"epochs": epochs.done}
-    )
+    file = classification.model_file(values, trainer, data.train.dictionary)
     metrics = report.of_classifier(values, data, train, validation, stopping, epochs)
+    if values["_quantise"]:
+        file, metrics["quantisation"] = _quantise(values, file, data, validation or train, context, threads)
+        classifier = classifier_of(file)
+    model = TextClassifier(file, classifier, _facts(values, epochs))
     return Trained(model, metrics, report.figures(metrics))
+
+
+def _quantise(
+    values: Values, file: FastTextFile, data: Data, before: Judged | None, context: Context, threads: int
+) -> tuple[FastTextFile, dict[str, Any]]:
+    """The smaller model, and what it costs, measured on the validation channel where there is one."""
+    selection = quantisation.select(file.dictionary, file.input, values.get("_quantise_rows", 0))
+    small = quantisation.quantised(
+        file, selection, np.random.default_rng(values["_seed"]), norms=True, width=2, threads=threads
+    )
+    name, held = ("train", data.train) if data.validation is None else ("validation", data.validation)
+    after = context.unless_stopped(lambda: judged(classifier_of(small), selection.examples(held)))
+    told: dict[str, Any] = {"rows": len(selection.rows), "dataset": name, "bytes": fasttext_file.size(small)}
+    if before is not None and after is not None:
+        told |= {
+            "accuracy_before": before.accuracy,
+            "accuracy": after.accuracy,
+            "loss": before.accuracy - after.accuracy,
+        }
+        context.emit(f"Quantised: accuracy on {name} {after.accuracy:.4f}, {before.accuracy:.4f} before")
+    return small, told
 
 
 def _train_vectors(values: Values, channels: Mapping[str, Channel], context: Context, folder: Path) -> Trained:
@@ -103,7 +144,7 @@ def _train_vectors(values: Values, channels: Mapping[str, Channel], context: Con
     embedding = Embedding.of_file(file)
     evaluation = None if pairs is None else _evaluate(embedding, pairs, context)
     told = None if evaluation is None else word_similarity.text(evaluation)
-    model = WordVectors(embedding, file, told, {"epochs": epochs.done})
+    model = WordVectors(embedding, file, told, _facts(values, epochs))
     metrics = report.of_vectors(values, sentences, epochs, evaluation)
     return Trained(model, metrics, report.figures(metrics))
 
@@ -116,6 +157,11 @@ def _evaluate(embedding: Embedding, pairs: Mapping[str, Pairs], context: Context
     context.emit(word_similarity.text(found))
     context.emit(f"#mean_rho: {found[word_similarity.MEAN]!r}")
     return found
+
+
+def _facts(values: Values, epochs: Epochs) -> dict[str, Any]:
+    """What the manifest says beside sizes: how long training was, and what is to be done to texts."""
+    return {"epochs": epochs.done, **Tokenizer(values["_lower_case"], values["_tokenise"]).facts}
 
 
 def _checkpoints(values: Values, context: Context, data: list[NDArray[Any]]) -> Checkpoints | None:

@@ -15,6 +15,7 @@ from sagedock.algorithms.blazingtext.corpus import Sentences, read_sentences
 from sagedock.algorithms.blazingtext.fasttext_file import Arguments, FastTextFile, Loss, Method
 from sagedock.algorithms.blazingtext.hyperparameters import CBOW
 from sagedock.algorithms.blazingtext.ngrams import Ngrams
+from sagedock.algorithms.blazingtext.tokenizer import Tokenizer
 from sagedock.algorithms.blazingtext.vector_trainer import VectorTrainer
 from sagedock.algorithms.blazingtext.vectors import VectorSettings, WordRows
 from sagedock.algorithms.blazingtext.weights import Weights
@@ -31,7 +32,10 @@ def read(values: Values, channels: Mapping[str, Channel], context: Context, fold
     ngrams = Ngrams()
     if values["subwords"]:
         ngrams = Ngrams(buckets=values["buckets"], min_char=values["min_char"], max_char=values["max_char"])
-    found = read_sentences(texts.read(channels["train"]), folder, min_count=values["min_count"], ngrams=ngrams)
+    tokenizer = Tokenizer(values["_lower_case"], values["_tokenise"])
+    found = read_sentences(
+        map(tokenizer.blocks, texts.read(channels["train"])), folder, min_count=values["min_count"], ngrams=ngrams
+    )
     context.emit(f"Read {found.dictionary.tokens // 1_000_000}M words")
     context.emit(f"Number of words:  {len(found.dictionary.words)}")
     strange = sum(not _is_text(word) for word in found.dictionary.words)
