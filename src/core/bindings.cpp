@@ -1,5 +1,5 @@
 // The Python module sagedock._core: arguments in, results out. sagedock/core.py says what each function promises.
-// Only this file and forest.cpp know of Python. What may take long gives the interpreter's lock back.
+// Only the files that bind know of Python. What may take long gives the interpreter's lock back.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string_view.h>
@@ -17,6 +17,7 @@
 namespace nb = nanobind;
 
 void bind_cut_forest(nb::module_& module);
+void bind_word_vectors(nb::module_& module);
 void bind_forest(nb::module_& module);
 void bind_reservoir(nb::module_& module);
 void bind_nearest(nb::module_& module);
@@ -182,6 +183,7 @@ NB_MODULE(_core, module) {
     module.def("instruction_sets", &instruction_sets);
     module.def("use_instruction_set", &use_instruction_set);
     bind_cut_forest(module);
+    bind_word_vectors(module);
     bind_forest(module);
     bind_reservoir(module);
     bind_nearest(module);

@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+class WordVectors(Protocol):
+    """Word vectors in training, in arrays that are the caller's."""
+
+    def learn(self, *, first: int, last: int, stream: int, done: int, total: int, rate: float, threads: int) -> None:
+        """Learn the sentences from `first` up to `last`, by random numbers of a 64-bit `stream`, in so many threads.
+
+        The learning rate is `rate` times 1 - d / total, d being the tokens read so far, `done` before this call.
+        """
+
+
 class Forest(Protocol):
     """Regression trees; a row is float32 numbers, NaN for what is missing."""
 
@@ -97,6 +107,30 @@ class Native(Protocol):
         | None
     ):
         """Labels, weights and query ids of whole lines, the last two empty or one a row, and the parts of `libsvm`."""
+
+    def WordVectors(  # noqa: N802 - a class
+        self,
+        *,
+        tokens: NDArray[np.int32],
+        starts: NDArray[np.int64],
+        row_starts: NDArray[np.int64],
+        row_ids: NDArray[np.int32],
+        kept: NDArray[np.float32],
+        noise: NDArray[np.uint64],
+        input: NDArray[np.float32],  # noqa: A002 - what it is called
+        output: NDArray[np.float32],
+        width: int,
+        mode: str,
+        window: int,
+        negatives: int,
+        batch: int,
+    ) -> WordVectors:
+        """Word vectors to train on sentences of `tokens`, sentence s being starts[s] to starts[s + 1].
+
+        Word w has the rows row_ids[row_starts[w]] on of `input` and row w of `output`, in both of which rows are
+        padded with zeros from `width` to a multiple of sixteen numbers. `kept` and `noise` (words,) are what
+        sagedock.algorithms.blazingtext.vectors makes of counts. Raises ValueError for indices that lead nowhere.
+        """
 
     def lines(self, values: NDArray[np.float32]) -> bytes:
         """The numbers (rows,) as Python's repr writes their doubles, a line feed after each."""

@@ -32,6 +32,7 @@
 #include "reservoir.hpp"
 #include "tokenizer.hpp"
 #include "trees.hpp"
+#include "word_vectors.hpp"
 
 namespace {
 
@@ -125,6 +126,48 @@ void fuzz_repr(std::string_view bytes) {
     const std::string text(static_cast<const char*>(out.get()), end);
     const double again = std::strtod(text.c_str(), nullptr);
     require(std::isnan(value) ? std::isnan(again) : again == static_cast<double>(value), "what is written is read");
+}
+
+// Sentences, rows and probabilities that are right or near it, as the bytes of `text` have them.
+void fuzz_word_vectors(std::string_view text) {
+    namespace vectors = sagedock::word_vectors;
+    std::size_t at = 0;
+    const auto byte = [&] { return text.empty() ? 0 : static_cast<int>(static_cast<unsigned char>(text[at++ % text.size()])); };
+    const auto wrong = [&] { return byte() % 64 == 63; };
+    const std::size_t words = 1 + byte() % 9, sentences = byte() % 4, width = 1 + byte() % 40, stride = (width + 15) / 16 * 16;
+    const std::size_t buckets = byte() % 3, inputs = words + buckets;
+    const auto starts = exactly<std::int64_t>(sentences + 1), row_starts = exactly<std::int64_t>(words + 1);
+    starts[0] = wrong() ? byte() - 128 : 0;
+    for (std::size_t i = 0; i < sentences; ++i) starts[i + 1] = starts[i] + byte() % 24 - (wrong() ? 9 : 0);
+    const auto tokens = static_cast<std::size_t>(std::max<std::int64_t>(starts[sentences] - (wrong() ? 1 : 0), 0));
+    const auto ids = exactly<std::int32_t>(tokens);
+    for (std::size_t i = 0; i < tokens; ++i) ids[i] = wrong() ? byte() - 128 : byte() % static_cast<int>(words);
+    row_starts[0] = wrong() ? 1 : 0;
+    for (std::size_t word = 0; word < words; ++word) row_starts[word + 1] = row_starts[word] + 1 + (buckets > 0 ? byte() % 3 : 0) - (wrong() ? 1 : 0);
+    const auto row_count = static_cast<std::size_t>(row_starts[words]);
+    const auto row_ids = exactly<std::int32_t>(row_count);
+    for (std::size_t i = 0; i < row_count; ++i) row_ids[i] = wrong() ? byte() - 128 : byte() % static_cast<int>(inputs);
+    const auto kept = exactly<float>(words);
+    const auto noise = exactly<std::uint64_t>(words);
+    for (std::size_t word = 0; word < words; ++word) {
+        kept[word] = wrong() ? NAN : static_cast<float>(byte()) / 128;
+        noise[word] = wrong() ? static_cast<std::uint64_t>(byte()) << 56 : (std::uint64_t{1} << 32) * (word + 1) / words;
+    }
+    const auto input = exactly<float>(inputs * stride), output = exactly<float>(words * stride);
+    for (std::size_t i = 0; i < inputs * stride; ++i) input[i] = i % stride < width ? static_cast<float>(byte() - 128) / 64 : 0;
+    for (std::size_t i = 0; i < words * stride; ++i) output[i] = i % stride < width ? static_cast<float>(byte() - 128) / 64 : 0;
+    const char* const modes[] = {"skipgram", "cbow", "batch_skipgram", "glove"};
+    try {
+        const vectors::Trainer trainer(
+            {words, ids.get(), tokens, starts.get(), sentences, row_starts.get(), row_ids.get(), row_count},
+            {input.get(), inputs, output.get(), width, wrong() ? stride - 1 : stride},
+            {vectors::mode_of(modes[byte() % 50 % 4]), static_cast<std::size_t>(byte() % 8), static_cast<std::size_t>(byte() % 20),
+             static_cast<std::size_t>(byte() % 5), kept.get(), noise.get()});
+        const std::size_t first = byte() % 3, last = byte() % 6;
+        trainer.learn({first, last, static_cast<std::uint64_t>(byte()), byte(), byte() % 4 * 100, byte() / 100.0}, 1 + byte() % 2);
+        for (std::size_t i = 0; i < inputs * stride; ++i) require(i % stride < width || input[i] == 0 || std::isnan(input[i]), "padding stays zero");
+    } catch (const std::invalid_argument&) {
+    }
 }
 
 void fuzz_lines(std::string_view text) {
@@ -382,6 +425,7 @@ const std::vector<std::string> numbers = {
 const std::map<std::string, Kernel> kernels = {
     {"csv", {fuzz_csv, tables}},         {"csv_block", {fuzz_csv_block, tables}}, {"libsvm", {fuzz_libsvm, records}},
     {"number", {fuzz_number, numbers}},  {"repr", {fuzz_repr, {"\x01\x02\x03\x04", "\xff\xff\x7f\x7f"}}},
+    {"word_vectors", {fuzz_word_vectors, {std::string(96, '\x05') + std::string(64, '\x47'), "\x07\x03\x10\x02 some words and their rows", tables[0]}}},
     {"lines", {fuzz_lines, tables}},
     {"nearest", {fuzz_nearest, {"\x01\x10 some bytes that are numbers, too, as they stand here, one after the other", "\x02\xff" + std::string(200, '\x42')}}},
     {"tokenizer", {fuzz_tokenizer, {"__label__A  Hello, W\xc3\xb6rld! \xc4\xb0 \xc8\xba \xe6\x9d\xb1\n", "a __label__b\xf0\x9f\x98\x80\xed\xa0\x80"}}},

@@ -25,6 +25,7 @@ KERNELS = (
     "number",
     "repr",
     "lines",
+    "word_vectors",
     "forest",
     "reservoir",
     "tokenizer",

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sagedock import core
+from sagedock.algorithm import Cluster
+from sagedock.algorithms.blazingtext.chance import Chance, stream
 from sagedock.algorithms.blazingtext.vectors import Floats, Ids, Sampler, VectorSettings, WordRows, learn
 
-_SLAB = 1 << 16  # rows that are filled at once
-_ALIGNMENT = 64  # bytes
-_LANE = 8  # rows are padded with zeros to a multiple of so many numbers
+_SLAB = 1 << 14  # rows that are filled at once
+_PADDING = 16  # rows are padded with zeros to a multiple of so many numbers, 64 bytes
+_SLICE = 1 << 16  # words of each thread between two looks at what `watch` says
+_ROUND = 1 << 20  # words of each host between two exchanges
+_INITIAL, _EPOCH = 0, 1  # streams of random numbers
 
 Watch = Callable[["VectorProgress"], bool]
 """Called now and then while an epoch runs; training ends soon after it returns False."""
@@ -65,65 +71,152 @@ class VectorTrainer:
         rows: WordRows | None = None,
         seed: int = 0,
         threads: int = 1,
+        cluster: Cluster | None = None,
     ) -> None:
-        """`counts` (words,) says how often each word comes; `rows` defaults to one row a word."""
+        """`counts` (words,) says how often each word comes; `rows` defaults to one row a word.
+
+        Of a cluster every host has the whole text and learns its share of it. Raises ValueError for ids that lead
+        nowhere.
+        """
         self._text = text
-        self._counts = counts
         self._settings = settings
         self._rows = WordRows.single(len(counts)) if rows is None else rows
         self._seed = seed
         self._threads = threads
-        self.input = _padded(self._rows.count, settings.vector_dim)
-        self.output = _padded(len(counts), settings.vector_dim)
-        _fill(self.input, seed)
+        self._cluster = cluster
+        self._first, self._last = self._share()
+        self._sampler = Sampler(settings, counts)
+        self._input = _padded(self._rows.count, settings.vector_dim)
+        self._output = _padded(len(counts), settings.vector_dim)
+        self.input = self._input[:, : settings.vector_dim]
+        self.output = self._output[:, : settings.vector_dim]
+        _fill(self.input, stream(seed, _INITIAL))
+        self._compiled = self._compile(core.native) if core.native is not None else None
 
     @property
     def words(self) -> int:
-        """Words of one epoch."""
-        return int(self._text.starts[-1] - self._text.starts[0])
+        """Words of one epoch, on this host."""
+        return int(self._text.starts[self._last] - self._text.starts[self._first])
 
     def epoch(self, number: int, watch: Watch | None = None) -> bool:
-        """Read the text once, as epoch `number`, counted from 0; False when `watch` ended it early."""
-        chance = np.random.default_rng([self._seed, 1, number])
-        sampler = Sampler(self._settings, self._counts, chance)
-        starts = self._text.starts
-        for sentence in range(len(starts) - 1):
-            state = self._progress(number, int(starts[sentence] - starts[0]))
-            if watch is not None and not watch(state):
+        """Read the text once, as epoch `number`, counted from 0; False when `watch` ended it early.
+
+        Hosts of a cluster end together, whichever's watcher ends it, and with the same matrices.
+        """
+        for first, last in self._rounds():
+            goes_on = all(self._slice(number, begin, end, watch) for begin, end in self._slices(first, last))
+            if not self._agree(goes_on):
                 return False
-            for block in sampler.blocks(np.asarray(self._text.words[starts[sentence] : starts[sentence + 1]])):
-                learn(block, self.input, self.output, self._rows, state.learning_rate)
         if watch is not None:
-            watch(self._progress(number, self.words))
+            watch(self._progress(number, self._last))
         return True
 
     def vectors(self, words: slice = slice(None)) -> Floats:
         """The vectors of some or all words (words, dim): the mean of each word's rows."""
-        chosen = range(len(self._counts))[words]
+        chosen = range(len(self.output))[words]
         rows = self._rows
-        if rows.count == len(self._counts) == len(rows.ids):
+        if rows.count == len(self.output) == len(rows.ids):
             return np.ascontiguousarray(self.input[words])
         means = [self.input[rows.of_words([word])].mean(axis=0) for word in chosen]
         return np.stack(means) if means else np.empty((0, self._settings.vector_dim), np.float32)
 
-    def _progress(self, epoch: int, done: int) -> VectorProgress:
-        total = self._settings.epochs * self.words
-        words = epoch * self.words + done
-        rate = self._settings.learning_rate * max(1 - words / max(total, 1), 0)
-        return VectorProgress(words, total, rate)
+    def _share(self) -> tuple[int, int]:
+        """The sentences of this host: as many words as any other's, but for a sentence."""
+        rank, hosts = (self._cluster.rank, len(self._cluster.hosts)) if self._cluster is not None else (0, 1)
+        first, last = self._cut(0, len(self._text.starts) - 1, hosts)[rank]
+        return first, last
+
+    def _rounds(self) -> list[tuple[int, int]]:
+        """Ranges of sentences between two exchanges with other hosts, as many of them on each host."""
+        if self._cluster is None or len(self._cluster.hosts) == 1:
+            return [(self._first, self._last)]
+        words = int(self._text.starts[-1] - self._text.starts[0]) // len(self._cluster.hosts)
+        return self._cut(self._first, self._last, max(words // _ROUND, 1))
+
+    def _slices(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Ranges of sentences between two looks at what `watch` says."""
+        words = int(self._text.starts[last] - self._text.starts[first])
+        return self._cut(first, last, -(-words // (_SLICE * self._threads)))
+
+    def _cut(self, first: int, last: int, count: int) -> list[tuple[int, int]]:
+        """The sentences from `first` up to `last` in `count` ranges of about as many words each."""
+        starts = self._text.starts
+        words = np.linspace(int(starts[first]), int(starts[last]), max(count, 1) + 1, dtype=np.int64)[1:-1]
+        inner = first + np.searchsorted(starts[first : last + 1], words)
+        ends = [first, *inner.tolist(), last]
+        return list(pairwise(ends))
+
+    def _agree(self, goes_on: bool) -> bool:
+        """Make the matrices the mean of all hosts'; whether every host goes on."""
+        if self._cluster is None:
+            return goes_on
+        self._cluster.mean([self._input, self._output])
+        return not self._cluster.anyone(not goes_on)
+
+    def _slice(self, epoch: int, first: int, last: int, watch: Watch | None) -> bool:
+        """Learn some sentences; False, and nothing is learnt, when `watch` ends it."""
+        if watch is not None and not watch(self._progress(epoch, first)):
+            return False
+        self._learn(epoch, first, last)
+        return True
+
+    def _learn(self, epoch: int, first: int, last: int) -> None:
+        name, done, total = stream(self._seed, _EPOCH, epoch), self._done(epoch, first), self._total
+        if self._compiled is not None:
+            rate, threads = self._settings.learning_rate, self._threads
+            self._compiled.learn(
+                first=first, last=last, stream=name, done=done, total=total, rate=rate, threads=threads
+            )
+            return
+        starts = self._text.starts
+        for sentence in range(first, last):
+            words = np.asarray(self._text.words[starts[sentence] : starts[sentence + 1]])
+            rate = self._progress(epoch, sentence).learning_rate
+            for block in self._sampler.blocks(words, Chance(name, sentence)):
+                learn(block, self.input, self.output, self._rows, rate)
+
+    def _compile(self, native: core.Native) -> core.WordVectors:
+        settings = self._settings
+        return native.WordVectors(
+            tokens=self._text.words,
+            starts=self._text.starts,
+            row_starts=self._rows.starts,
+            row_ids=self._rows.ids,
+            kept=self._sampler.kept,
+            noise=self._sampler.noise,
+            input=self._input,
+            output=self._output,
+            width=settings.vector_dim,
+            mode=settings.mode,
+            window=settings.window_size,
+            negatives=settings.negative_samples,
+            batch=settings.batch_size,
+        )
+
+    @property
+    def _total(self) -> int:
+        return self._settings.epochs * self.words
+
+    def _done(self, epoch: int, sentence: int) -> int:
+        """Words read before `sentence` of an epoch."""
+        return epoch * self.words + int(self._text.starts[sentence] - self._text.starts[self._first])
+
+    def _progress(self, epoch: int, sentence: int) -> VectorProgress:
+        done = self._done(epoch, sentence)
+        rate = self._settings.learning_rate * max(1 - done / max(self._total, 1), 0)
+        return VectorProgress(done, self._total, rate)
 
 
 def _padded(rows: int, columns: int) -> Floats:
-    """A matrix of zeros whose rows begin at multiples of a vector register's size, for the compiled core."""
-    stride = -(-columns // _LANE) * _LANE
-    memory = np.zeros(rows * stride + _ALIGNMENT // 4, np.float32)
-    first = -memory.ctypes.data % _ALIGNMENT // 4
-    return memory[first : first + rows * stride].reshape(rows, stride)[:, :columns]
+    """A matrix of zeros (rows, columns and more) whose rows begin at multiples of 64 bytes, for the compiled core."""
+    stride = -(-columns // _PADDING) * _PADDING
+    memory = np.zeros(rows * stride + _PADDING, np.float32)
+    first = -memory.ctypes.data % 64 // 4
+    return memory[first : first + rows * stride].reshape(rows, stride)
 
 
-def _fill(matrix: Floats, seed: int) -> None:
+def _fill(matrix: Floats, name: int) -> None:
     """Uniform random numbers between -1 and 1 over the number of columns, as fastText begins."""
-    chance = np.random.default_rng([seed, 0])
     for first in range(0, len(matrix), _SLAB):
         slab = matrix[first : first + _SLAB]
-        slab[:] = (chance.random(slab.shape, np.float32) * 2 - 1) / np.float32(slab.shape[1])
+        slab[:] = (Chance(name, first).shares(slab.size).reshape(slab.shape) * 2 - 1) / np.float32(slab.shape[1])

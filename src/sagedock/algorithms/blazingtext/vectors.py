@@ -1,12 +1,13 @@
 """The mathematics of word vectors: skipgram, cbow and batch_skipgram with negative sampling, one block at a time.
 
 A block is a small matrix product: k hidden vectors, each the mean of rows of the input matrix, meet m rows of the
-output matrix. What is learnt of hidden vector i and output row j is a logistic regression of `labels[i, j]`, which is
-1 where the two words stand near one another and 0 where the output row's word was drawn from the noise.
+output matrix, those of the centre word and of negatives, which are words drawn from the noise. What is learnt of each
+pair is a logistic regression of whether the output row's word is the centre.
 
-skipgram: the centre word against its context and noise that the whole window shares; cbow: the mean of the context
-against the centre and noise; batch_skipgram (Ji et al., Parallelizing Word2Vec in Shared and Distributed Memory, 2016):
-each word of the context against the centre and noise shared by all of them.
+skipgram: a hidden vector for each word of the context, all against one set of negatives; batch_skipgram: the same, in
+blocks of at most `batch_size` words of the context; cbow: the mean of the whole context is the one hidden vector. That
+the words of a window share their negatives turns many dot products into one small matrix product (Ji et al.,
+Parallelizing Word2Vec in Shared and Distributed Memory, 2016).
 
 Sources: Mikolov et al., Distributed Representations of Words and Phrases and their Compositionality, 2013; Bojanowski
 et al., Enriching Word Vectors with Subword Information, 2017. This module also trains where there is no compiled core.
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sagedock.algorithms.blazingtext.chance import Chance
 
 SKIPGRAM, CBOW, BATCH_SKIPGRAM = "skipgram", "cbow", "batch_skipgram"
 MODES = (SKIPGRAM, CBOW, BATCH_SKIPGRAM)
@@ -85,9 +88,9 @@ class Block:
     targets: Ids
     """(m,): words, whose rows of the output matrix these are; one may come twice."""
     labels: Floats
-    """(k, m)."""
+    """(m,): 1 for the centre word, 0 for noise."""
     weights: Floats
-    """(k, m): how often each pair counts; 0 for noise that is a target itself."""
+    """(m,): how often each target counts; 0 for noise that is the centre word."""
 
 
 def kept_share(counts: NDArray[np.int64], threshold: float) -> Floats:
@@ -100,18 +103,26 @@ def kept_share(counts: NDArray[np.int64], threshold: float) -> Floats:
 def noise_share(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """The probability of each word as a negative sample."""
     powers: NDArray[np.float64] = np.maximum(counts, 0) ** NOISE_EXPONENT
-    powers /= powers.sum()
+    powers /= max(powers.sum(), 1)
     return powers
 
 
+def noise_limits(counts: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """2^32 times the probability that a negative sample is each word or one before it: what a draw is compared with."""
+    limits = np.floor(np.cumsum(noise_share(counts)) * 2.0**32).astype(np.uint64)
+    last = int(np.flatnonzero(counts)[-1]) if counts.any() else len(counts) - 1
+    limits[last:] = 2**32
+    return limits
+
+
 def gradients(hidden: Floats, outputs: Floats, labels: Floats, weights: Floats) -> tuple[float, Floats, Floats]:
-    """The loss of hidden vectors (k, d) against output rows (m, d), and what it falls by: (k, d) and (m, d).
+    """The loss of hidden vectors (k, d) against output rows (m, d), and where it falls: (k, d) and (m, d).
 
     The loss is the weighted sum over all pairs of the cross-entropy between label and sigmoid(hidden . output).
     """
-    scores = hidden @ outputs.T
+    scores: Floats = hidden @ outputs.T
     loss = float((weights * (np.logaddexp(0, scores) - labels * scores)).sum())
-    error = weights * (labels - 1 / (1 + np.exp(-scores)))
+    error = weights * (labels - np.reciprocal(1 + np.exp(np.clip(-scores, -60, 60))))
     return loss, error @ outputs, error.T @ hidden
 
 
@@ -137,36 +148,33 @@ def learn(block: Block, inputs: Floats, outputs: Floats, rows: WordRows, learnin
 class Sampler:
     """Cuts sentences into blocks: what is kept, how wide each window is, and which words are the noise."""
 
-    def __init__(self, settings: VectorSettings, counts: NDArray[np.int64], chance: np.random.Generator) -> None:
+    def __init__(self, settings: VectorSettings, counts: NDArray[np.int64]) -> None:
         self._settings = settings
-        self._kept = kept_share(counts, settings.sampling_threshold)
-        self._noise = np.cumsum(noise_share(counts))
-        self._chance = chance
+        self.kept = kept_share(counts, settings.sampling_threshold)
+        self.noise = noise_limits(counts)
 
-    def blocks(self, sentence: Ids) -> Iterator[Block]:
+    def blocks(self, sentence: Ids, chance: Chance) -> Iterator[Block]:
         """The blocks of a sentence, centre by centre."""
-        words = sentence[self._chance.random(len(sentence), np.float32) < self._kept[sentence]]
-        reach = self._chance.integers(1, self._settings.window_size + 1, len(words))
+        words = sentence[chance.shares(len(sentence)) < self.kept[sentence]]
+        reach = 1 + chance.below(self._settings.window_size, len(words))
         for place, wide in enumerate(reach.tolist()):
             context = np.concatenate([words[max(place - wide, 0) : place], words[place + 1 : place + 1 + wide]])
             if len(context):
-                yield from self._at(words[place : place + 1], context)
+                for hidden in self._hidden(context):
+                    yield self._block(hidden, int(words[place]), chance)
 
-    def _at(self, centre: Ids, context: Ids) -> Iterator[Block]:
-        if self._settings.mode == SKIPGRAM:
-            yield self._block([centre], context, noise_weight=len(context))
-        elif self._settings.mode == CBOW:
-            yield self._block([context], centre)
-        else:
-            for first in range(0, len(context), self._settings.batch_size):
-                yield self._block(list(context[first : first + self._settings.batch_size, None]), centre)
+    def _block(self, hidden: Sequence[Ids], centre: int, chance: Chance) -> Block:
+        noise = np.searchsorted(self.noise, chance.halves(self._settings.negative_samples), side="right")
+        targets = np.concatenate([[centre], noise]).astype(np.int32)
+        labels = np.zeros(len(targets), np.float32)
+        labels[0] = 1
+        return Block(hidden, targets, labels, np.where((targets == centre) == labels, 1, 0).astype(np.float32))
 
-    def _block(self, hidden: Sequence[Ids], positives: Ids, noise_weight: float = 1) -> Block:
-        drawn = self._chance.random(self._settings.negative_samples)
-        noise = np.minimum(np.searchsorted(self._noise, drawn, side="right"), len(self._noise) - 1).astype(np.int32)
-        shape = len(hidden), len(positives) + len(noise)
-        labels = np.zeros(shape, np.float32)
-        labels[:, : len(positives)] = 1
-        weights = np.ones(shape, np.float32)
-        weights[:, len(positives) :] = np.where(np.isin(noise, positives), 0, noise_weight)
-        return Block(hidden, np.concatenate([positives, noise]), labels, weights)
+    def _hidden(self, context: Ids) -> Iterator[Sequence[Ids]]:
+        """What each block of a context has as hidden vectors."""
+        if self._settings.mode == CBOW:
+            yield [context]
+            return
+        most = self._settings.batch_size if self._settings.mode == BATCH_SKIPGRAM else len(context)
+        for first in range(0, len(context), most):
+            yield list(context[first : first + most, None])
