@@ -391,7 +391,7 @@ def test_the_report_tells_of_forest_and_test(make_job: Callable[..., Job]) -> No
     trained(job)
     page = (job.output_data / "report.html").read_text()
     assert "Samples of a tree" in page
-    assert "three deviations" in page
+    assert "3 times their deviation" in page
     assert job.metrics()["trees"] == 50
 
 
