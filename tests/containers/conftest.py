@@ -44,6 +44,12 @@ def anomaly() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def news() -> ModuleType:
+    """containers/text-classification/prepare.py."""
+    return _module("text-classification", "prepare")
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data beside the checkout."""
     if not SHARED.is_dir():

@@ -55,27 +55,31 @@ def figures(channel: str, found: Mapping[str, Any]) -> list[Figure]:
     """Confusion matrix, table of classes and the pairs that are confused most, from what `measures` gave."""
     if "confusion" not in found:
         return []
-    names, counts = found["confusion"]["classes"], found["confusion"]["counts"]
+    names = [_short(name) for name in found["confusion"]["classes"]]
+    counts = found["confusion"]["counts"]
     text = f"Measured on the {channel} channel; lines whose labels training never saw are left out."
     return [Section("Classes", text), _matrix(names, counts), _table(found["classes"]), *_pairs(names, counts)]
 
 
+def _short(label: str) -> str:
+    return label.removeprefix("__label__")
+
+
 def _matrix(names: Sequence[str], counts: Sequence[Sequence[int]]) -> MatrixChart:
-    short = [name.removeprefix("__label__") for name in names]
     right = sum(row[place] for place, row in enumerate(counts))
     return MatrixChart(
         title="Confusion matrix",
         caption="Lines by their label (rows) and by the label that was found (columns).",
         alt=f"Confusion matrix of {shown(len(names))} classes; {shown(right)} lines lie on its diagonal.",
-        row_names=short,
-        column_names=short,
+        row_names=names,
+        column_names=names,
         counts=counts,
     )
 
 
 def _table(classes: Sequence[Mapping[str, Any]]) -> Grid:
     rows = [
-        [each["name"], shown(each["lines"]), *(shown(each[name]) for name in ("precision", "recall", "f1"))]
+        [_short(each["name"]), shown(each["lines"]), *(shown(each[name]) for name in ("precision", "recall", "f1"))]
         for each in classes
     ]
     caption = "Precision: how many of the lines told to be of the class are. Recall: how many of its lines were found."

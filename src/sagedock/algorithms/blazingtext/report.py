@@ -73,7 +73,7 @@ def _of_lines(found: Judged | None, examples: Examples | None) -> JSON | None:
 def figures(metrics: Mapping[str, Any]) -> list[Figure]:
     """The report in reading order: headline, accuracy by epoch, similarity of words, facts of the job."""
     headline = Facts("Result", _headline(metrics), kind="headline")
-    job = Facts("Hyperparameters", sorted(metrics["hyperparameters"].items()))
+    job = Facts("The job", sorted({"mode": metrics["mode"], **metrics["hyperparameters"]}.items()))
     return [headline, *_classes(metrics), *_quantisation(metrics), *_learning(metrics), *_similarity(metrics), job]
 
 
@@ -98,11 +98,11 @@ def _quantisation(metrics: Mapping[str, Any]) -> list[Figure]:
 
 
 def _headline(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
-    rows = [("Mode", metrics["mode"]), ("Words", shown(metrics["words"]))]
+    rows = [("Words", shown(metrics["words"]))]
     for channel in ("train", "validation"):
         found = metrics.get(channel)
         if found:
-            rows.append((f"Accuracy on {channel}", f"{shown(found['accuracy'])} of {shown(found['lines'])} lines"))
+            rows.append((f"Accuracy on {channel}, {shown(found['lines'])} lines", shown(found["accuracy"])))
     if metrics.get("evaluation"):
         rows.append(("Mean rank correlation (WS-353)", shown(metrics["evaluation"]["mean_rho"])))
     return [
