@@ -1,17 +1,24 @@
 // The bindings of random cut forests: cuts::Forest and cuts::grow. The lock is given back while they work.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/string_view.h>
 
 #include <cmath>
-#include <memory>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "csv.hpp"
 #include "cuts.hpp"
 #include "growth.hpp"
+#include "instances.hpp"
+#include "repr.hpp"
 
 namespace nb = nanobind;
+namespace csv = sagedock::csv;
 namespace cuts = sagedock::cuts;
 
 namespace {
@@ -22,6 +29,7 @@ template <class T>
 using Made = nb::ndarray<nb::numpy, T, nb::c_contig, nb::device::cpu>;
 
 constexpr size_t kLongRows = 8;  // from so many on the lock is worth giving back
+constexpr size_t kLongText = 1024;
 
 template <class T>
 Made<T> made(std::initializer_list<size_t> shape, T*& place) {
@@ -55,9 +63,57 @@ class CutForest {
         return shares;
     }
 
+    // The scores of the rows of a body, written out with `opening`, `between` and `closing` around them; None when the long
+    // way has to look at the body.
+    nb::object answer(const nb::bytes& body, std::string_view kind, std::string_view opening, std::string_view between,
+                      std::string_view closing) const {
+        const std::string_view given{body.c_str(), body.size()};
+        std::string text;
+        bool answered;
+        {
+            std::optional<nb::gil_scoped_release> released;
+            if (given.size() >= kLongText) released.emplace();
+            answered = write_answer(given, kind, {opening, between, closing}, text);
+        }
+        return answered ? nb::object(nb::bytes(text.data(), text.size())) : nb::none();
+    }
+
     size_t memory_bytes() const { return forest_.bytes(); }
 
    private:
+    struct Frame {
+        std::string_view opening, between, closing;
+    };
+
+    // The numbers of the rows of a body; false when there are none, and for anything unusual.
+    bool read(std::string_view body, std::string_view kind, std::vector<float>& points) const {
+        if (kind == "json") return sagedock::read_instances(body, forest_.columns(), points);
+        if (kind == "jsonlines") return sagedock::read_instance_lines(body, forest_.columns(), points);
+        const std::string_view rows = csv::records(body);
+        if (kind != "csv" || rows.empty()) return false;
+        const csv::Shape shape = csv::shape_of(rows, ',');
+        if (shape.columns != forest_.columns() || !csv::is_credible(rows, shape)) return false;
+        points.resize(shape.rows * shape.columns);
+        return csv::read_rows(rows, ',', shape, {nullptr, 0, points.data()});
+    }
+
+    bool write_answer(std::string_view body, std::string_view kind, const Frame& frame, std::string& text) const {
+        std::vector<float> points;
+        if (!read(body, kind, points)) return false;
+        std::vector<float> scores(points.size() / forest_.columns());
+        if (!forest_.score(points.data(), scores.size(), 1, scores.data())) return false;
+        text.reserve(frame.opening.size() + scores.size() * (sagedock::longest_repr + frame.between.size()) +
+                     frame.closing.size());
+        text.append(frame.opening);
+        for (size_t row = 0; row < scores.size(); ++row) {
+            if (row > 0) text.append(frame.between);
+            char number[sagedock::longest_repr];
+            text.append(number, sagedock::write_repr(number, static_cast<double>(scores[row])));
+        }
+        text.append(frame.closing);
+        return true;
+    }
+
     cuts::Source source(float unit, float farthest, double scale) const {
         const size_t columns = point_.shape(1), cut_count = cut_.shape(0), leaves = point_.shape(0);
         if (box_.shape(0) != cut_count || box_.shape(1) != 2 || box_.shape(2) != columns || seen_.shape(0) != leaves) {
@@ -134,5 +190,7 @@ void bind_cut_forest(nb::module_& module) {
         .def("scores", &CutForest::scores, nb::arg("points"), nb::arg("threads"), "(rows,) of points (rows, columns).")
         .def("attributions", &CutForest::attributions, nb::arg("points"), nb::arg("threads"),
              "(rows, columns): what each column adds to the scores.")
+        .def("answer", &CutForest::answer, nb::arg("body"), nb::arg("kind"), nb::arg("opening"), nb::arg("between"),
+             nb::arg("closing"), "The scores of the rows of a plain body, as text, or None.")
         .def_prop_ro("memory_bytes", &CutForest::memory_bytes);
 }

@@ -66,6 +66,13 @@ class CutForest(Protocol):
     def attributions(self, points: NDArray[np.float32], threads: int) -> NDArray[np.float32]:
         """(rows, columns): what each column adds to the scores."""
 
+    def answer(self, body: bytes, kind: str, opening: str, between: str, closing: str) -> bytes | None:
+        """The scores of the rows of a body, with what stands before, between and behind them.
+
+        `kind` is csv, json (`{"instances": [{"features": [...]}, ...]}`) or jsonlines. None for records of another
+        width or with a value missing, and for anything unusual, to be read with care.
+        """
+
 
 class Native(Protocol):
     """What sagedock._core offers. Arrays are float32 unless said, in C order; long work gives the lock back."""

@@ -23,6 +23,7 @@
 #include "csv.hpp"
 #include "cuts.hpp"
 #include "growth.hpp"
+#include "instances.hpp"
 #include "lines.hpp"
 #include "libsvm.hpp"
 #include "nearest.hpp"
@@ -331,6 +332,16 @@ void fuzz_nearest(std::string_view text) {
     }
 }
 
+void fuzz_instances(std::string_view text) {
+    const std::size_t columns = 1 + text.size() % 3;
+    for (const bool lined : {false, true}) {
+        std::vector<float> values;
+        if (!(lined ? sagedock::read_instance_lines(text, columns, values) : sagedock::read_instances(text, columns, values))) continue;
+        require(!values.empty() && values.size() % columns == 0, "whole records");
+        for (const float value : values) require(std::isfinite(value), "finite numbers");
+    }
+}
+
 // The bytes of `text` one after another, for ever; 0 when there are none.
 class Bytes {
 public:
@@ -430,6 +441,8 @@ const std::map<std::string, Kernel> kernels = {
     {"nearest", {fuzz_nearest, {"\x01\x10 some bytes that are numbers, too, as they stand here, one after the other", "\x02\xff" + std::string(200, '\x42')}}},
     {"tokenizer", {fuzz_tokenizer, {"__label__A  Hello, W\xc3\xb6rld! \xc4\xb0 \xc8\xba \xe6\x9d\xb1\n", "a __label__b\xf0\x9f\x98\x80\xed\xa0\x80"}}},
     {"reservoir", {fuzz_reservoir, {std::string("\x02\x04\x01") + std::string(40, '\x03') + "\xff\x80 points", tables[0], numbers[7]}}},
+    {"instances", {fuzz_instances, {"{\"instances\": [{\"features\": [1]}]}", "{\"instances\":[{\"features\":[1.5,-2e3]},{\"features\":[0,1]}]}\n",
+                                    "{\"features\":[1]}\n{\"features\":[0.25]}\n", "{\"features\":[1,2,3]}", "{\"features\": [1, 2]}\r\n\n"}}},
     {"cuts", {fuzz_cuts, {std::string(64, '\x01') + std::string(64, '\x02'), "\x01\x03\x02\x03 a tree and another", tables[0]}}},
     {"growth", {fuzz_growth, {std::string("\x01\x07\x02") + std::string(64, '\x03'), "\x02\x0b\x01 some points", tables[0]}}},
     {"forest", {fuzz_forest, {std::string(64, '\x01') + std::string(64, '\x02'), "\x01\x03\x02\x03 a tree and another", tables[0]}}},

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sagedock import core
 from sagedock.algorithms.randomcutforest.forest import build
@@ -129,21 +131,85 @@ def test_every_form_of_a_record_has_one_score(server: Server) -> None:
     assert len({reply.body for reply in answers.values()}) == 1, "to the last digit"
 
 
+PLAIN = {
+    CSV: (data.csv(ROWS).encode(), data.csv(ROWS[:1]).encode(), b"1,2,3,4,5", b"1,2,3,4,5\r\n6,7,8,9,0\r\n"),
+    JSON: (
+        instances.encode(Table(ROWS), lined=False),
+        b' {"instances" :\n[ {"features":[-1,2.5e-3 , 3,0,-0.0]}\t,{"features": [1E2,2,3,4,5]} ] }\r\n',
+    ),
+    JSON_LINES: (
+        instances.encode(Table(ROWS), lined=True),
+        b'{"features":[1,2,3,4,5]}\n{ "features" : [1, 2, 3, 4, 5e+1] }\r\n\n',
+    ),
+}
+FEATURES = (
+    *(b"1,2,3,4", b"1,2,3,4,5,6", b"1,2,null,4,5", b"01,2,3,4,5", b"+1,2,3,4,5", b".5,2,3,4,5", b"1.,2,3,4,5"),
+    *(b"1e,2,3,4,5", b"-,2,3,4,5", b"1e39,2,3,4,5", b"NaN,2,3,4,5", b"1,2,3,4,", b'1,2,3,4,"5"', b"1,2,3,4,5,"),
+)
+UNUSUAL = {
+    CSV: (b"1,2,3,4\n", b"1,2,,4,5\n", b"1,2,nan,4,5\n", b"1,2,x,4,5\n", b"\n", b""),
+    JSON: (
+        *(b'{"instances":[{"features":[%b]}]}' % features for features in FEATURES),
+        *(
+            b'{"instances":[]}',
+            b'{"instances":[[1,2,3,4,5]]}',
+            b'{"instances":[{"features":[1,2,3,4,5]}]} x',
+            b"{",
+            b"",
+        ),
+    ),
+    JSON_LINES: (b"\n", b"[1,2,3,4,5]\n", b'{"features":[1,2,3,4,5]}\n\n{"features":[1,2,3,4,5]}\n', b'{"features":['),
+}
+
+
 @pytest.mark.parametrize("accept", [CSV, JSON, JSON_LINES])
-def test_the_direct_way_gives_the_bytes_of_the_long_one(accept: str) -> None:
+@pytest.mark.parametrize("content_type", PLAIN)
+def test_the_direct_way_gives_the_bytes_of_the_long_one(content_type: str, accept: str) -> None:
     """Issue 3 item 4's way from bytes to bytes; what is unusual or wrong is left to the other."""
     if core.native is None:
         pytest.skip("the core is not built: install g++ and run scripts/setup")
     model = RandomCutForestModel(build(data.rows(50 * 32, COLUMNS).reshape(50, 32, COLUMNS), 1))
-    answer = model.direct(CSV, accept)
+    answer = model.direct(content_type, accept)
     assert answer is not None
-    for body in (data.csv(ROWS).encode(), data.csv(ROWS[:1]).encode(), b"1,2,3,4,5", b"1,2,3,4,5\r\n6,7,8,9,0\r\n"):
-        assert answer(body) == responses.encode(model.predict(model.read(body, MediaType(CSV))), accept)
-    for body in (b"1,2,3,4\n", b"1,2,,4,5\n", b"1,2,nan,4,5\n", b"1,2,x,4,5\n", b"\n"):
-        assert answer(body) is None
-    assert model.direct(JSON, accept) is None
-    assert model.direct(CSV, RECORDIO) is None
-    assert (model.in_line_bytes > 100) == hasattr(core.native, "CutForest")
+    for body in PLAIN[content_type]:
+        long_way = responses.encode(model.predict(model.read(body, MediaType(content_type))), accept)
+        assert answer(body) == long_way, body
+    for body in UNUSUAL[content_type]:
+        assert answer(body) is None, body
+    assert model.direct(RECORDIO, accept) is None
+    assert model.direct(content_type, RECORDIO) is None
+    assert model.in_line_bytes > 100
+
+
+NUMBER = st.one_of(
+    st.floats(width=32, allow_nan=False, allow_infinity=False).map(repr),
+    st.integers(-(10**20), 10**20).map(str),
+    st.sampled_from(["-0", "1E5", "0.10", "1e-50", "00", "null", "1e400", "16777217", "1.00000017881393432617187499"]),
+)
+RECORD = st.lists(NUMBER, min_size=COLUMNS - 1, max_size=COLUMNS + 1).map(lambda cells: f"[{', '.join(cells)}]")
+BETWEEN = st.sampled_from([",", " ,\n", "", "\n"])
+
+
+@given(
+    records=st.lists(RECORD, min_size=1, max_size=3),
+    forms=st.sampled_from([('{"features":', "}"), ('{ "features" : ', "}\t"), ("", ""), ('{"a":1,"features":', "}")]),
+    between=BETWEEN,
+    ends=st.sampled_from(
+        [('{"instances":[', "]}"), ('{"instances" : [ ', " ] } \n"), ("", ""), ("", "\n"), ("[", "]")]
+    ),
+    kind=st.sampled_from([JSON, JSON_LINES]),
+)
+@settings(deadline=None)
+def test_any_body_is_left_to_the_long_way_or_answered_as_there(records, forms, between, ends, kind):
+    """Numbers in all their forms, and text that is nearly JSON."""
+    if core.native is None:
+        pytest.skip("the core is not built: install g++ and run scripts/setup")
+    model = RandomCutForestModel(build(data.rows(3 * 9, COLUMNS).reshape(3, 9, COLUMNS), 1))
+    body = (ends[0] + between.join(forms[0] + record + forms[1] for record in records) + ends[1]).encode()
+    direct = model.direct(kind, JSON)
+    found = direct(body) if direct else None
+    if found is not None:
+        assert found == responses.encode(model.predict(model.read(body, MediaType(kind))), JSON)
 
 
 def test_the_same_request_has_the_same_bytes(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""From the bytes of plain CSV to those of the answer, by compiled code and without tables between."""
+"""From the bytes of a plain request to those of the answer, by compiled code and without tables between."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from sagedock import core
+from sagedock.algorithms.randomcutforest.forest import Forest
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES
 from sagedock.formats.table import Predictions, Table
 
@@ -18,16 +19,30 @@ SECONDS_A_TREE = 250e-9
 class _Frame(NamedTuple):
     """What stands before, between and behind the scores of an answer."""
 
-    opening: bytes
-    between: bytes
-    closing: bytes
+    opening: str
+    between: str
+    closing: str
 
 
 _FRAMES: Mapping[str, _Frame] = {
-    CSV: _Frame(b"", b"\n", b"\n"),
-    JSON: _Frame(b'{"scores":[{"score":', b'},{"score":', b"}]}"),
-    JSON_LINES: _Frame(b'{"score":', b'}\n{"score":', b"}\n"),
+    CSV: _Frame("", "\n", "\n"),
+    JSON: _Frame('{"scores":[{"score":', '},{"score":', "}]}"),
+    JSON_LINES: _Frame('{"score":', '}\n{"score":', "}\n"),
 }
+_KINDS: Mapping[str, str] = {CSV: "csv", JSON: "json", JSON_LINES: "jsonlines"}
+"""What the compiled core calls the types of requests that it reads."""
+
+
+def of_forest(forest: Forest, request_type: str, response_type: str) -> Callable[[bytes], bytes | None] | None:
+    """What answers a body by the forest's own scores of its rows, in one call; it returns None for a body that is
+    unusual or wrong.
+
+    None itself where there is no compiled core, and between other types.
+    """
+    kind, frame = _KINDS.get(request_type), _FRAMES.get(response_type)
+    if core.native is None or kind is None or frame is None:
+        return None
+    return lambda body: forest.answer(body, kind, *frame)
 
 
 def answering(
@@ -41,7 +56,7 @@ def answering(
     native, frame = core.native, _FRAMES.get(response_type)
     if native is None or frame is None or request_type != CSV:
         return None
-    opening, between, closing = frame
+    opening, between, closing = (text.encode() for text in frame)
 
     def answer(body: bytes) -> bytes | None:
         rows = native.csv(body)

@@ -56,6 +56,10 @@ class Forest(Trees):
             return self._compiled.attributions(points, threads)
         return self._in_blocks(points, self._summed_attributions)
 
+    def answer(self, body: bytes, kind: str, opening: str, between: str, closing: str) -> bytes | None:
+        """The scores of the rows of a body by the compiled core (`sagedock.core.CutForest`); None without it too."""
+        return self._compiled.answer(body, kind, opening, between, closing) if core.native is not None else None
+
     @cached_property
     def _compiled(self) -> core.CutForest:
         """The same forest in the compiled core, where there is one."""

@@ -36,8 +36,8 @@ class RandomCutForestModel:
         return self.forest.memory_bytes
 
     def direct(self, request_type: str, response_type: str) -> Callable[[bytes], bytes | None] | None:
-        """From CSV to text, where there is such a way (`sagedock.algorithm.DirectAnswers`)."""
-        return direct.answering(self.predict, self.describe()["feature_count"], request_type, response_type)
+        """From text to text, where there is such a way (`sagedock.algorithm.DirectAnswers`)."""
+        return direct.of_forest(self.forest, request_type, response_type)
 
     def read(self, body: bytes, media_type: MediaType) -> Table:
         """The rows of a request, with a value in each of the columns that the forest was trained on."""
