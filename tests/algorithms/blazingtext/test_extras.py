@@ -270,3 +270,21 @@ def test_few_rows_make_a_smaller_model(quantised: tuple[Job, Loaded], tmp_path: 
     assert metrics(made)["quantisation"]["rows"] == 150
     assert (made.model / "model.ftz").stat().st_size < (quantised[0].model / "model.ftz").stat().st_size
     assert ask(loaded, ["anything"])[0]["label"]
+
+
+def test_the_map_is_scikit_learns_principal_components(vectors: tuple[Job, Loaded]) -> None:
+    """Issue 5 item 5: a two-dimensional map of the embeddings, and neighbours of chosen words."""
+    from sklearn.decomposition import PCA
+
+    made, _ = vectors
+    found, peer = metrics(made)["map"], keyed(made)
+    assert found["words"] == peer.index_to_key[: len(found["words"])]
+    expected = PCA(2).fit(peer.vectors[: len(found["words"])].astype(np.float64))
+    places = expected.transform(peer.vectors[: len(found["words"])])
+    np.testing.assert_allclose(np.abs([found["x"], found["y"]]), np.abs(places.T), atol=1e-4)
+    np.testing.assert_allclose(found["shares"], expected.explained_variance_ratio_, atol=1e-5)
+    assert len(found["neighbours"]) >= 10
+    for word, near in found["neighbours"].items():
+        assert [name for name, _ in near] == [name for name, _ in peer.most_similar(word, topn=5)]
+    page = (made.base / "output" / "data" / "report.html").read_text()
+    assert "Map of frequent words" in page

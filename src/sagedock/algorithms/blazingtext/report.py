@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sagedock.algorithms.blazingtext import class_measures
+from sagedock.algorithms.blazingtext import class_measures, word_map
 from sagedock.algorithms.blazingtext.classification import Data, Judged
 from sagedock.algorithms.blazingtext.corpus import Examples, Sentences
 from sagedock.algorithms.blazingtext.early_stopping import EarlyStopping
@@ -73,8 +73,17 @@ def _of_lines(found: Judged | None, examples: Examples | None) -> JSON | None:
 def figures(metrics: Mapping[str, Any]) -> list[Figure]:
     """The report in reading order: headline, accuracy by epoch, similarity of words, facts of the job."""
     headline = Facts("Result", _headline(metrics), kind="headline")
+    words = word_map.figures(metrics.get("map"))
     job = Facts("The job", sorted({"mode": metrics["mode"], **metrics["hyperparameters"]}.items()))
-    return [headline, *_classes(metrics), *_quantisation(metrics), *_learning(metrics), *_similarity(metrics), job]
+    return [
+        headline,
+        *_classes(metrics),
+        *_quantisation(metrics),
+        *_learning(metrics),
+        *_similarity(metrics),
+        *words,
+        job,
+    ]
 
 
 def _classes(metrics: Mapping[str, Any]) -> list[Figure]:

@@ -19,6 +19,7 @@ from sagedock.algorithms.blazingtext import (
     quantisation,
     report,
     word_learning,
+    word_map,
     word_similarity,
 )
 from sagedock.algorithms.blazingtext.checkpoints import Checkpoints
@@ -105,6 +106,7 @@ def _train_classifier(values: Values, channels: Mapping[str, Channel], context: 
     if values["_quantise"]:
         file, metrics["quantisation"] = _quantise(values, file, data, validation or train, context, threads)
         classifier = classifier_of(file)
+    metrics["map"] = word_map.of_embedding(Embedding.of_file(file))
     model = TextClassifier(file, classifier, _facts(values, epochs))
     return Trained(model, metrics, report.figures(metrics))
 
@@ -146,6 +148,7 @@ def _train_vectors(values: Values, channels: Mapping[str, Channel], context: Con
     told = None if evaluation is None else word_similarity.text(evaluation)
     model = WordVectors(embedding, file, told, _facts(values, epochs))
     metrics = report.of_vectors(values, sentences, epochs, evaluation)
+    metrics["map"] = word_map.of_embedding(embedding)
     return Trained(model, metrics, report.figures(metrics))
 
 
