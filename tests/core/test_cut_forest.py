@@ -107,7 +107,7 @@ def test_a_forest_too_large_to_copy_answers_the_same(each_native: core.Native, c
     samples[4] = samples[4, 0]
     forest = build(samples, 5)
     arrays = {name: array for name, array in forest.arrays().items() if name != "mass"}
-    given = {**arguments(), **arrays, "seen": forest._seen, "scale": forest._scale, "farthest": 2.0**112}
+    given = {**arguments(), **arrays, "seen": forest.seen, "scale": forest.scale, "farthest": 2.0**112}
     left, copied = each_native.CutForest(**given, most_packed=0), each_native.CutForest(**given)
     assert left.memory_bytes < copied.memory_bytes or columns == 1
     points = np.concatenate([chance.normal(size=(300, columns)).astype(np.float32).round(1), samples[:, 3]])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sagedock.algorithms.randomcutforest.forest import Forest
 from sagedock.algorithms.randomcutforest.peaks import Peak, Peaks, shingle_size
 from sagedock.errors import UserError
 from sagedock.formats.rows import first_missing
@@ -78,7 +78,14 @@ class ScoredRows:
     peaks: Sequence[Peak]
 
 
-def scored(forest: Forest, parts: Iterable[Part], threads: int) -> ScoredRows:
+class Scorer(Protocol):
+    """Whatever has scores for rows."""
+
+    def scores(self, points: Floats, threads: int = 1) -> Floats:
+        """(rows,) of points (rows, columns)."""
+
+
+def scored(scorer: Scorer, parts: Iterable[Part], threads: int) -> ScoredRows:
     """Score every row of the test channel.
 
     Raises UserError naming the row whose label is none of 0 and 1, or that lacks a value.
@@ -92,7 +99,7 @@ def scored(forest: Forest, parts: Iterable[Part], threads: int) -> ScoredRows:
         rows = part.table.dense
         peaks.apart = max(peaks.apart, shingle_size(rows))
         labels.append(_labels(part))
-        scores.append(forest.scores(rows, threads))
+        scores.append(scorer.scores(rows, threads))
         newest.append(rows[:, -1].copy())
         peaks.add(rows, scores[-1])
     if not scores:

@@ -63,25 +63,25 @@ class Forest(Trees):
     @cached_property
     def _compiled(self) -> core.CutForest:
         """The same forest in the compiled core, where there is one."""
-        cut, box, point = self._lengths
+        cut, box, point = self.lengths
         return cast("core.Native", core.native).CutForest(
             dimension=self.dimension,
             cut=cut,
             box=box,
             point=point,
-            seen=self._seen,
-            unit=float(self._unit),
+            seen=self.seen,
+            unit=float(self.unit),
             farthest=float(FARTHEST),
-            scale=self._scale,
+            scale=self.scale,
         )
 
     @property
-    def _scale(self) -> float:
+    def scale(self) -> float:
         """What makes of a sum over the trees SageMaker's score."""
         return math.log2(self.samples_per_tree + 1) / self.trees
 
     @cached_property
-    def _seen(self) -> Floats:
+    def seen(self) -> Floats:
         """(leaves,) the score of a leaf's own point: 1 / (depth + log2(mass)), and 1 in a tree of one sample."""
         masses, which = np.unique(self.mass, return_inverse=True)
         bits = np.array([math.log2(mass) for mass in masses.tolist()])
@@ -95,24 +95,24 @@ class Forest(Trees):
         return np.float32(1) / np.maximum(np.arange(self.level.max() + 3), 1).astype(np.float32)
 
     @cached_property
-    def _lengths(self) -> tuple[Floats, Floats, Floats]:
+    def lengths(self) -> tuple[Floats, Floats, Floats]:
         """`cut`, `box` and `point` in the unit of length."""
         return self._in_units(self.cut), self._in_units(self.box), self._in_units(self.point)
 
     @cached_property
-    def _span(self) -> Floats:
+    def span(self) -> Floats:
         """(cuts,) the sum of a box's sides."""
-        _, box, _ = self._lengths
+        _, box, _ = self.lengths
         return sum_of_lanes(box[:, 1] - box[:, 0])
 
     @cached_property
-    def _unit(self) -> np.float32:
+    def unit(self) -> np.float32:
         """The unit of length."""
         large = any(np.abs([array.min(), array.max()]).max() >= LARGE for array in (self.box, self.point) if array.size)
         return LARGE if large else np.float32(1)
 
     def _in_units(self, array: Floats) -> Floats:
-        return array if self._unit == 1 else (array / self._unit).astype(np.float32, copy=False)
+        return array if self.unit == 1 else (array / self.unit).astype(np.float32, copy=False)
 
     def _in_blocks(self, points: Floats, work: Callable[[Floats], NDArray[np.float64]]) -> Floats:
         """The mean over trees of what `work` sums up, on SageMaker's scale, a block of rows at a time."""
@@ -121,11 +121,11 @@ class Forest(Trees):
         rows = max(1, _BLOCK // self.columns)
         blocks = [points[begin : begin + rows] for begin in range(0, len(points), rows)] or [points]
         sums = np.concatenate([work(np.clip(self._in_units(block), -FARTHEST, FARTHEST)) for block in blocks])
-        return (sums * self._scale).astype(np.float32)
+        return (sums * self.scale).astype(np.float32)
 
     def _leaves(self, tree: int, points: Floats) -> Integers:
         """(rows,) the leaf at which each point arrives."""
-        cut, _, _ = self._lengths
+        cut, _, _ = self.lengths
         node = np.full(len(points), self.first[tree])
         moving = np.arange(len(points))
         while len(moving := moving[self.dimension[node[moving]] >= 0]):
@@ -150,13 +150,13 @@ class Forest(Trees):
 
     def _climb(self, tree: int, points: Floats, shares: Floats | None = None) -> Floats:
         """The scores of points on one tree (rows,); what the columns add to them is written to `shares`, if given."""
-        _, box, leaf_points = self._lengths
+        _, box, leaf_points = self.lengths
         leaf = self._leaves(tree, points)
         rank = self.rank[leaf]
         apart = lengths_outside(leaf_points[rank], leaf_points[rank], points)
         outside = sum_of_lanes(apart)
         unseen = outside > 0
-        score = np.where(unseen, self._reciprocal[self.level[leaf] + 1], self._seen[rank])
+        score = np.where(unseen, self._reciprocal[self.level[leaf] + 1], self.seen[rank])
         if shares is not None:
             shares[unseen] = apart[unseen] / outside[unseen, None] * score[unseen, None]
             self._share_seen(leaf[~unseen], points[~unseen], score[~unseen], shares, ~unseen)
@@ -168,8 +168,8 @@ class Forest(Trees):
             apart = lengths_outside(box[rank, 0], box[rank, 1], points[rows])
             outside = sum_of_lanes(apart)
             out = outside > 0
-            rows, node, whole = rows[out], node[out], (self._span[rank] + outside)[out]
-            kept, here = self._span[rank][out] / whole, self._reciprocal[self.level[node] + 1]
+            rows, node, whole = rows[out], node[out], (self.span[rank] + outside)[out]
+            kept, here = self.span[rank][out] / whole, self._reciprocal[self.level[node] + 1]
             score[rows] = here + kept * (score[rows] - here)
             if shares is not None:
                 shares[rows] = apart[out] / whole[:, None] * here[:, None] + kept[:, None] * shares[rows]
@@ -183,7 +183,7 @@ class Forest(Trees):
         parent = self.parent[leaf]
         beside = np.where(parent + 1 == leaf, self.right[parent], parent + 1)
         beside = np.where(parent < 0, leaf, beside)
-        _, box, point = self._lengths
+        _, box, point = self.lengths
         rank, is_leaf = self.rank[beside], self.dimension[beside] < 0
         low, high = np.empty_like(points), np.empty_like(points)
         low[is_leaf] = high[is_leaf] = point[rank[is_leaf]]

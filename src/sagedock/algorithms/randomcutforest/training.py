@@ -12,6 +12,7 @@ from sagedock.algorithm import Cluster, Context, Trained
 from sagedock.algorithms.randomcutforest import forest as forests
 from sagedock.algorithms.randomcutforest import report, sampling
 from sagedock.algorithms.randomcutforest.checkpoints import Checkpoints
+from sagedock.algorithms.randomcutforest.cuda import CudaForest
 from sagedock.algorithms.randomcutforest.evaluation import evaluate, scored
 from sagedock.algorithms.randomcutforest.forest import Forest
 from sagedock.algorithms.randomcutforest.hyperparameters import DEFAULTS
@@ -96,7 +97,8 @@ def _test(
         journal.say("Test data is not provided.")
         return None
     parts = read_channel(channels["test"], plan.columns, labelled=True)
-    rows = context.unless_stopped(lambda: scored(forest, parts, machine.cpu_count()))
+    scorer = CudaForest(forest) if context.device == "gpu" else forest
+    rows = context.unless_stopped(lambda: scored(scorer, parts, machine.cpu_count()))
     if rows is None:
         log.warning("stopped while the test channel was scored: the model is whole, and there are no test figures")
         return None
