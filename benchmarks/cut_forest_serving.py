@@ -24,6 +24,7 @@ import numpy as np
 import xgboost
 
 from benchmarks.serving import SERVERS, Case, Running, Server, csv_body, load, middle, start
+from sagedock.algorithms.randomcutforest.detector import Detector
 from sagedock.algorithms.randomcutforest.forest import build
 from sagedock.algorithms.randomcutforest.model import RandomCutForestModel
 from sagedock.contracts import manifest
@@ -55,7 +56,7 @@ def xgboost_model(base: Path, rows: np.ndarray) -> Path:
 def forest_model(base: Path, rows: np.ndarray) -> Path:
     directory = base / "model"
     directory.mkdir(parents=True)
-    model = RandomCutForestModel(build(rows[: 100 * 256].reshape(100, 256, -1), 0))
+    model = RandomCutForestModel(Detector(build(rows[: 100 * 256].reshape(100, 256, -1), 0)))
     files = {name: manifest.sha256(directory / name) for name in model.save(directory)}
     manifest.write(directory, manifest.Manifest("randomcutforest", {}, {}, model.describe(), files))
     return directory / "model_algo-1"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sagedock.algorithms.randomcutforest.detector import Detector
 from sagedock.algorithms.randomcutforest.forest import build
 from sagedock.algorithms.randomcutforest.model import RandomCutForestModel
 from sagedock.contracts import manifest
@@ -29,7 +30,7 @@ def write_model(base: Path, columns: int = COLUMNS) -> Path:
     """A model of 50 trees in `base`/model; returns `base`."""
     directory = base / "model"
     directory.mkdir(parents=True)
-    model = RandomCutForestModel(build(rows(50 * 32, columns).reshape(50, 32, columns), 1))
+    model = RandomCutForestModel(Detector(build(rows(50 * 32, columns).reshape(50, 32, columns), 1)))
     files = {name: manifest.sha256(directory / name) for name in model.save(directory)}
     manifest.write(directory, manifest.Manifest("randomcutforest", {}, {}, model.describe(), files))
     return base

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sagedock.algorithms.randomcutforest import artefact
+from sagedock.algorithms.randomcutforest.detector import Detector
 from sagedock.algorithms.randomcutforest.forest import Forest, build
 from sagedock.algorithms.randomcutforest.model import RandomCutForestModel, load
 from sagedock.contracts import manifest
@@ -35,7 +36,7 @@ def refusal(directory: Path) -> str:
 
 def test_the_file_is_little_larger_than_its_arrays_and_mapped(forest: Forest, tmp_path: Path) -> None:
     """Issue 4 item 7"""
-    assert RandomCutForestModel(forest).save(tmp_path) == [artefact.NAME]
+    assert RandomCutForestModel(Detector(forest)).save(tmp_path) == [artefact.NAME]
     file = tmp_path / artefact.NAME
     assert file.stat().st_size <= 1.5 * forest.memory_bytes
     loaded = load(tmp_path, None, InferenceOptions()).forest
@@ -47,12 +48,12 @@ def test_the_file_is_little_larger_than_its_arrays_and_mapped(forest: Forest, tm
 
 def test_a_forest_of_constant_rows_is_stored_too(tmp_path: Path) -> None:
     """Its arrays of cuts are empty."""
-    RandomCutForestModel(build(np.ones((3, 4, 2), np.float32), 1)).save(tmp_path)
+    RandomCutForestModel(Detector(build(np.ones((3, 4, 2), np.float32), 1))).save(tmp_path)
     assert load(tmp_path, None, InferenceOptions()).forest.node_counts.tolist() == [1, 1, 1]
 
 
 def test_the_model_is_found_with_and_without_a_manifest(forest: Forest, tmp_path: Path) -> None:
-    RandomCutForestModel(forest, facts={"rows": 200}).save(tmp_path)
+    RandomCutForestModel(Detector(forest), facts={"rows": 200}).save(tmp_path)
     assert load(tmp_path, None, InferenceOptions()).describe()["feature_count"] == 4
     written = manifest.Manifest("randomcutforest", {}, {}, {"feature_count": 4, "rows": 200}, {artefact.NAME: "0" * 64})
     assert load(tmp_path, written, InferenceOptions()).describe()["rows"] == 200

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sagedock.algorithms.randomcutforest.sampling import HostSample, Reservoir, drawn, for_trees, merged, shares
+from sagedock.algorithms.randomcutforest.sampling import (
+    HostSample,
+    Reservoir,
+    drawn,
+    for_trees,
+    merged,
+    numbers,
+    overlapping,
+    shares,
+)
 from sagedock.formats.table import Floats
 
 
@@ -121,3 +130,32 @@ def test_shares_are_exact_for_any_number_of_rows() -> None:
     """More rows than a hypergeometric generator takes; the mean share is the proportion."""
     found = [shares([3 * 10**12, 10**12], 1000, seed)[0] for seed in range(200)]
     assert abs(np.mean(found) - 750) < 5 * np.sqrt(1000 * 0.75 * 0.25 / 200)
+
+
+@pytest.mark.parametrize(("seen", "capacity"), [([300], 40), ([30], 40), ([40], 40), ([0], 40), ([250, 80, 3], 60)])
+def test_the_numbers_of_the_rows_of_a_sample_are_found_again(seen: list[int], capacity: int) -> None:
+    held = numbers(seen, capacity, 3)
+    rows = 1000 * (held >> 40) + (held & ((1 << 40) - 1))
+    assert rows.tolist() == joined(seen, capacity, 3).tolist()
+
+
+def test_overlapping_samples_are_drawn_from_all_rows_and_without_replacement() -> None:
+    """Each row in a tree with the same probability, whatever the other trees hold."""
+    trees, most, rows = 4000, 8, 40
+    found = overlapping(numbered(rows), trees, most, 1)[:, :, 0].astype(int)
+    assert found.shape == (trees, most)
+    assert all(len(set(tree)) == most for tree in found.tolist())
+    share = most / rows
+    deviation = np.sqrt(trees * share * (1 - share))
+    assert np.abs(np.bincount(found.ravel(), minlength=rows) - trees * share).max() < 5 * deviation
+    together = np.array([[0 in tree and 1 in tree] for tree in found.tolist()]).mean()
+    expected = share * (most - 1) / (rows - 1)
+    assert abs(together - expected) < 5 * np.sqrt(expected * (1 - expected) / trees)
+    first, second = (set(found[tree].tolist()) for tree in range(2))
+    assert first != second
+
+
+def test_few_rows_are_in_every_tree() -> None:
+    found = overlapping(numbered(5), 3, 8, 1)[:, :, 0]
+    assert np.sort(found, axis=1).tolist() == [[0, 1, 2, 3, 4]] * 3
+    assert overlapping(numbered(5), 3, 8, 1).tolist() == overlapping(numbered(5), 3, 8, 1).tolist()

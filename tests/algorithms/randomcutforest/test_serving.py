@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sagedock import core
+from sagedock.algorithms.randomcutforest.detector import Detector
 from sagedock.algorithms.randomcutforest.forest import build
 from sagedock.algorithms.randomcutforest.model import RandomCutForestModel
 from sagedock.formats import instances, recordio, records, responses
@@ -168,7 +169,7 @@ def test_the_direct_way_gives_the_bytes_of_the_long_one(content_type: str, accep
     """Issue 3 item 4's way from bytes to bytes; what is unusual or wrong is left to the other."""
     if core.native is None:
         pytest.skip("the core is not built: install g++ and run scripts/setup")
-    model = RandomCutForestModel(build(data.rows(50 * 32, COLUMNS).reshape(50, 32, COLUMNS), 1))
+    model = RandomCutForestModel(Detector(build(data.rows(50 * 32, COLUMNS).reshape(50, 32, COLUMNS), 1)))
     answer = model.direct(content_type, accept)
     assert answer is not None
     for body in PLAIN[content_type]:
@@ -204,7 +205,7 @@ def test_any_body_is_left_to_the_long_way_or_answered_as_there(records, forms, b
     """Numbers in all their forms, and text that is nearly JSON."""
     if core.native is None:
         pytest.skip("the core is not built: install g++ and run scripts/setup")
-    model = RandomCutForestModel(build(data.rows(3 * 9, COLUMNS).reshape(3, 9, COLUMNS), 1))
+    model = RandomCutForestModel(Detector(build(data.rows(3 * 9, COLUMNS).reshape(3, 9, COLUMNS), 1)))
     body = (ends[0] + between.join(forms[0] + record + forms[1] for record in records) + ends[1]).encode()
     direct = model.direct(kind, JSON)
     found = direct(body) if direct else None

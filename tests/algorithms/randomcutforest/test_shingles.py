@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from sagedock.algorithms.randomcutforest import shingles
 from sagedock.algorithms.randomcutforest.forest import build
-from sagedock.algorithms.randomcutforest.shingles import Series, Shingler, shingled, spread
+from sagedock.algorithms.randomcutforest.shingles import Series, Shingler, shingled, shingled_parts
 from sagedock.errors import UserError
-from sagedock.formats.table import RecordIdentity, Table
+from sagedock.formats.table import Part, RecordIdentity, Table
 
 
 def points(rows: int, columns: int) -> Any:
@@ -43,7 +43,6 @@ def test_every_point_is_answered_by_its_shingle_and_the_first_ones_by_the_first(
     series = Series.of(Table(points(rows, columns)), size)
     whole = series.answered(lambda shingles: shingles[:, -1])
     assert whole.tolist() == [points(rows, columns)[max(row, size - 1), -1] for row in range(rows)]
-    assert spread(shingled(points(rows, columns), size)[:, -1], size).tolist() == whole.tolist()
     edges = sorted({0, rows, *(cut for cut in cuts if cut < rows)})
     parts = [series.part(begin, end) for begin, end in pairwise(edges)]
     assert [part.rows for part in parts] == np.diff(edges).tolist()
@@ -71,3 +70,30 @@ def test_a_part_of_a_part_knows_what_came_before_it() -> None:
 def test_a_series_shorter_than_a_shingle_is_refused() -> None:
     with pytest.raises(UserError, match=r"got a series of 3 points, .* shingles of 4: send 4 points"):
         Series.of(Table(points(3, 2)), 4)
+
+
+def parts(*lengths: tuple[str, int]) -> list[Part]:
+    """Parts of sources, of so many points each; labels are the numbers of points in the source."""
+    made: list[Part] = []
+    seen: dict[str, int] = {}
+    for source, rows in lengths:
+        begin = seen.get(source, 0)
+        features = np.arange(begin, begin + rows, dtype=np.float32)[:, None]
+        made.append(Part(Table(features, labels=features[:, 0]), source, "line", begin + 1))
+        seen[source] = begin + rows
+    return made
+
+
+def test_parts_of_each_source_are_a_series_of_their_own() -> None:
+    given = parts(("a", 1), ("a", 1), ("a", 2), ("a", 1), ("b", 4))
+    found = list(shingled_parts(given, 3))
+    rows = [row for part in found for row in part.table.dense.tolist()]
+    of_a = [[0, 1, 2], [0, 1, 2], [0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    assert rows == [*of_a, [0, 1, 2], [0, 1, 2], [0, 1, 2], [1, 2, 3]]
+    assert np.concatenate([part.table.labels for part in found]).tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3]
+    assert list(shingled_parts(given, 1)) == given
+
+
+def test_a_source_shorter_than_a_shingle_is_named() -> None:
+    with pytest.raises(UserError, match="b: a series of 2 points is shorter than a shingle of 3"):
+        list(shingled_parts(parts(("a", 3), ("b", 2)), 3))

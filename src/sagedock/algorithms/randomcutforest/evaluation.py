@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sagedock.algorithms.randomcutforest.detector import Scorer
 from sagedock.algorithms.randomcutforest.peaks import Peak, Peaks, shingle_size
 from sagedock.errors import UserError
 from sagedock.formats.rows import first_missing
@@ -78,22 +78,15 @@ class ScoredRows:
     peaks: Sequence[Peak]
 
 
-class Scorer(Protocol):
-    """Whatever has scores for rows."""
-
-    def scores(self, points: Floats, threads: int = 1) -> Floats:
-        """(rows,) of points (rows, columns)."""
-
-
-def scored(scorer: Scorer, parts: Iterable[Part], threads: int) -> ScoredRows:
-    """Score every row of the test channel.
+def scored(scorer: Scorer, parts: Iterable[Part], threads: int, apart: int = 1) -> ScoredRows:
+    """Score every row of the test channel; peaks lie `apart` rows or more from one another.
 
     Raises UserError naming the row whose label is none of 0 and 1, or that lacks a value.
     """
     scores: list[Floats] = []
     labels: list[Floats] = []
     newest: list[Floats] = []
-    peaks = Peaks(SHOWN)
+    peaks = Peaks(SHOWN, apart)
     for part in parts:
         require_values(part)
         rows = part.table.dense

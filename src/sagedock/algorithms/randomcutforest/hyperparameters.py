@@ -5,7 +5,7 @@ Names, ranges and defaults are the built-in's, with those that it accepts withou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sagedock.contracts.hyperparameters import (
@@ -16,13 +16,19 @@ from sagedock.contracts.hyperparameters import (
     Interval,
     ListOf,
     Parameter,
+    Real,
+    Rule,
+    Values,
 )
 
 METRICS = {"accuracy": ("accuracy",), "precision_recall_fscore": ("f1", "precision", "recall")}
 """What each value of eval_metrics reports of the test channel."""
 
+CONTIGUOUS, OVERLAPPING = "contiguous", "overlapping"
+MOST_COLUMNS = 10_000
+
 PARAMETERS = (
-    Parameter("feature_dim", Integer(Interval(1, 10_000)), "Columns of a row, without the label.", required=True),
+    Parameter("feature_dim", Integer(Interval(1, MOST_COLUMNS)), "Columns of a row, without the label.", required=True),
     Parameter("num_trees", Integer(Interval(50, 1000)), "Trees of the forest.", default=100, tuning="50 to 1000"),
     Parameter(
         "num_samples_per_tree",
@@ -52,11 +58,60 @@ PARAMETERS = (
         default=8999,
     ),
     Parameter("_seed", Integer(Interval(0)), "Extension of sagedock: seed of the sample and of the trees.", default=0),
+    Parameter(
+        "_shingle_size",
+        Integer(Interval(1, MOST_COLUMNS)),
+        "Extension of sagedock: rows are points of a series in order, scored by so many of the last ones side by side.",
+        default=1,
+    ),
+    Parameter(
+        "_sampling",
+        Categorical((CONTIGUOUS, OVERLAPPING)),
+        "Extension of sagedock: contiguous gives trees parts of the sample, as the built-in does; overlapping gives "
+        "each num_samples_per_tree rows drawn from the whole sample.",
+        default=CONTIGUOUS,
+    ),
+    Parameter(
+        "_scale_columns",
+        Boolean(),
+        "Extension of sagedock: measure every column in units of its range in the trees' samples.",
+        default=False,
+    ),
+    Parameter(
+        "_false_alarm_rate",
+        Real(Interval(0, 0.5, low_open=True)),
+        "Extension of sagedock: choose the cut-off that so great a share of rows like the training data exceeds.",
+    ),
 )
 
-HYPERPARAMETERS = Declaration(PARAMETERS, unknown="Additional properties are not allowed ({name!r} was unexpected)")
 
-NOT_OF_THE_MODEL = frozenset({"_ftp_port", "eval_metrics", "mini_batch_size", "epochs", "force_dense"})
+def _check_width(values: Values) -> Iterable[str]:
+    width = values["feature_dim"] * values["_shingle_size"]
+    if width > MOST_COLUMNS:
+        yield (
+            f"feature_dim {values['feature_dim']} times _shingle_size {values['_shingle_size']} makes rows of {width} "
+            f"columns: at most {MOST_COLUMNS} are allowed"
+        )
+
+
+HYPERPARAMETERS = Declaration(
+    PARAMETERS,
+    (Rule(("_shingle_size", "feature_dim"), _check_width),),
+    unknown="Additional properties are not allowed ({name!r} was unexpected)",
+)
+
+NOT_OF_THE_MODEL = frozenset(
+    {
+        "_ftp_port",
+        "eval_metrics",
+        "mini_batch_size",
+        "epochs",
+        "force_dense",
+        "_sampling",
+        "_scale_columns",
+        "_false_alarm_rate",
+    }
+)
 """Hyperparameters in which a job may differ from the one whose checkpoint it resumes."""
 
 

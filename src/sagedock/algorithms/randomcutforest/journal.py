@@ -10,6 +10,7 @@ from typing import Any
 
 from sagedock import metric_lines
 from sagedock.algorithm import Context
+from sagedock.algorithms.randomcutforest.detector import Detector
 from sagedock.algorithms.randomcutforest.forest import Forest
 
 ALGORITHM = "RandomCutForest"
@@ -61,11 +62,12 @@ class Journal:
         self._metrics("training", begin, end, figures, epoch=0)
         self.context.emit(metric_lines.throughput_metric(self.host, rows, seconds))
 
-    def built(self, forest: Forest, begin: float, end: float) -> None:
+    def built(self, detector: Detector, begin: float, end: float) -> None:
         """The forest stands."""
+        forest = detector.forest
         self.say("Random Cut Forest built: ")
         self.context.emit("")
-        self.context.emit(forest_info(forest))
+        self.context.emit(forest_info(forest, detector.shingle_size))
         figures = {"fit_model.time": 1000 * (end - begin), "model.bytes": forest.memory_bytes}
         self._metrics("training", begin, end, figures)
         self.say("Master node: Serializing the RandomCutForest model")
@@ -80,7 +82,7 @@ class Journal:
         self.context.emit(metric_lines.metrics(ALGORITHM, self.host, operation, begin, end, values, **more))
 
 
-def forest_info(forest: Forest) -> str:
+def forest_info(forest: Forest, shingle_size: int = 1) -> str:
     """The built-in's one line about its forest; averages are cut to whole numbers."""
     nodes, depths = forest.node_counts, forest.depths
     facts = {
@@ -88,7 +90,7 @@ def forest_info(forest: Forest) -> str:
         "num_samples_in_forest": forest.trees * forest.samples_per_tree,
         "num_samples_per_tree": forest.samples_per_tree,
         "sample_dim": forest.columns,
-        "shingle_size": 1,
+        "shingle_size": shingle_size,
         "trees_num_nodes": _listed(nodes.tolist()),
         "trees_depth": _listed(depths.tolist()),
         "max_num_nodes": nodes.max(),

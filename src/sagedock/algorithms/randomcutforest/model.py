@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from sagedock.algorithms.randomcutforest import ALGORITHM, artefact, direct
+from sagedock.algorithms.randomcutforest.answers import SCORE, Answers
+from sagedock.algorithms.randomcutforest.detector import Detector
 from sagedock.algorithms.randomcutforest.forest import Forest
-from sagedock.contracts.hosting import InferenceOptions
+from sagedock.algorithms.randomcutforest.shingles import Series
+from sagedock.contracts.hosting import MARKED, InferenceOptions
+from sagedock.contracts.manifest import NAME as MANIFEST_NAME
 from sagedock.contracts.manifest import Manifest
 from sagedock.errors import ModelError
 from sagedock.formats import requests
@@ -22,13 +26,21 @@ from sagedock.formats.table import Predictions, Table
 class RandomCutForestModel:
     """One forest; `facts` are what the manifest says of it beside its sizes."""
 
-    forest: Forest
+    detector: Detector
+    answers: Answers = field(default_factory=Answers)
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def forest(self) -> Forest:
+        """The trees."""
+        return self.detector.forest
 
     @property
     def in_line_bytes(self) -> int:
         """Bodies up to this size are answered by compiled code in little time."""
-        return direct.in_line_bytes(self.forest.columns, self.forest.trees)
+        if self.answers.attributed:
+            return 0
+        return direct.in_line_bytes(self.forest.columns, self.forest.trees) // self.detector.shingle_size
 
     @property
     def memory_bytes(self) -> int:
@@ -37,32 +49,41 @@ class RandomCutForestModel:
 
     def direct(self, request_type: str, response_type: str) -> Callable[[bytes], bytes | None] | None:
         """From text to text, where there is such a way (`sagedock.algorithm.DirectAnswers`)."""
+        if not self.detector.is_plain or self.answers.keys != (SCORE,):
+            return None
         return direct.of_forest(self.forest, request_type, response_type)
 
-    def read(self, body: bytes, media_type: MediaType) -> Table:
-        """The rows of a request, with a value in each of the columns that the forest was trained on."""
-        return requests.decode_fixed(body, media_type, self.forest.columns)
+    def read(self, body: bytes, media_type: MediaType) -> Table | Series:
+        """The rows of a request, with a value in each of the columns of the training data.
 
-    def predict(self, table: Table) -> Predictions:
+        A model of shingles takes them for one series, which needs as many points as a shingle.
+        """
+        table = requests.decode_fixed(body, media_type, self.detector.columns)
+        size = self.detector.shingle_size
+        return table if size == 1 else Series.of(table, size)
+
+    def predict(self, records: Table | Series) -> Predictions:
         """An anomaly score for each row, 0 or more; about 1 is usual, and there is no upper bound of 1."""
-        scores = self.forest.scores(table.dense)
-        return Predictions({"score": scores}, json_key="scores", identities=table.identities)
+        if isinstance(records, Series):
+            return self.answers.by(self.detector, records.answered, records.identities)
+        return self.answers.by(self.detector, lambda answer: answer(records.dense), records.identities)
 
     def example(self) -> tuple[bytes, str]:
-        """A row of zeros."""
-        return ",".join(["0"] * self.forest.columns).encode(), CSV
+        """A row of zeros, or a series of as many as make a shingle."""
+        return b"\n".join([b",".join([b"0"] * self.detector.columns)] * self.detector.shingle_size), CSV
 
     def save(self, directory: Path) -> Sequence[str]:
         """Write `model_algo-1`."""
-        artefact.write(directory, self.forest)
+        artefact.write(directory, self.detector)
         return [artefact.NAME]
 
     def describe(self) -> Mapping[str, Any]:
         """The sizes of the forest, and the facts."""
         return {
-            "feature_count": self.forest.columns,
+            "feature_count": self.detector.columns,
             "num_trees": self.forest.trees,
             "num_samples_per_tree": self.forest.samples_per_tree,
+            **({"shingle_size": self.detector.shingle_size} if self.detector.shingle_size > 1 else {}),
             **self.facts,
         }
 
@@ -70,14 +91,37 @@ class RandomCutForestModel:
 def load(directory: Path, manifest: Manifest | None, options: InferenceOptions) -> RandomCutForestModel:
     """The model in `directory`: the manifest's file or, without one, `model_algo-1`; raises ModelError."""
     file = directory / _name(directory, manifest)
-    forest, _ = artefact.read(file)
+    detector, _ = artefact.read(file)
     facts = dict(manifest.model) if manifest else {}
-    if manifest is not None and manifest.feature_count not in {None, forest.columns}:
+    if manifest is not None and manifest.feature_count not in {None, detector.columns}:
         raise ModelError(
-            f"{file} has {forest.columns} columns, and its manifest says {manifest.feature_count}: deploy the model's "
-            "archive again"
+            f"{file} has {detector.columns} columns, and its manifest says {manifest.feature_count}: deploy the "
+            "model's archive again"
         )
-    return RandomCutForestModel(forest, facts)
+    if detector.shingle_size > 1:
+        _require_whole_requests(options)
+    return RandomCutForestModel(detector, Answers.of(options.output, _cut_off(directory, facts)), facts)
+
+
+def _require_whole_requests(options: InferenceOptions) -> None:
+    """Raise ModelError where a request may be cut into parts, which would become series of their own."""
+    if options.bad_records == MARKED:
+        raise ModelError(
+            f"SAGEDOCK_BAD_RECORDS is {MARKED}, which answers good lines without their neighbours, and this model "
+            "scores the points of a series together: unset it"
+        )
+
+
+def _cut_off(directory: Path, facts: Mapping[str, Any]) -> float | None:
+    """The manifest's decision.cut_off; raises ModelError where it is no number."""
+    decision = facts.get("decision") or {}
+    cut_off = decision.get("cut_off") if isinstance(decision, dict) else decision
+    if cut_off is None or (isinstance(cut_off, (int, float)) and not isinstance(cut_off, bool)):
+        return cut_off
+    raise ModelError(
+        f"{directory / MANIFEST_NAME} has the decision {str(decision)[:100]}, not a cut_off that is a number: deploy "
+        "the model's archive again"
+    )
 
 
 def _name(directory: Path, manifest: Manifest | None) -> str:

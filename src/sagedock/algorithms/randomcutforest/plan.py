@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sagedock.algorithms.randomcutforest.hyperparameters import METRICS
+from sagedock.algorithms.randomcutforest import cut_off, sampling
+from sagedock.algorithms.randomcutforest.hyperparameters import METRICS, OVERLAPPING
+from sagedock.algorithms.randomcutforest.trees import Floats
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.hyperparameters import Values
 from sagedock.errors import UserError
@@ -18,9 +20,11 @@ _CELL_TEXT = 2
 
 @dataclass(frozen=True)
 class Plan:
-    """The forest to make: so many trees, each of at most `samples_per_tree` rows of so many columns.
+    """The forest to make: so many trees, each of at most `samples_per_tree` rows; a row is `shingle_size` points of so
+    many columns.
 
-    `figures` are those that the test channel is judged by; `hosts` share the work of sampling.
+    `figures` are those that the test channel is judged by; `hosts` share the work of sampling. `overlaps` and `scales`
+    are the hyperparameters _sampling and _scale_columns.
     """
 
     columns: int
@@ -29,6 +33,10 @@ class Plan:
     seed: int
     figures: Sequence[str]
     hosts: int = 1
+    shingle_size: int = 1
+    overlaps: bool = False
+    scales: bool = False
+    false_alarm_rate: float | None = None
 
     @classmethod
     def of(cls, values: Values, hosts: int) -> Plan:
@@ -40,23 +48,47 @@ class Plan:
             seed=values["_seed"],
             figures=[name for metric in values["eval_metrics"] for name in METRICS[metric]],
             hosts=hosts,
+            shingle_size=values["_shingle_size"],
+            overlaps=values["_sampling"] == OVERLAPPING,
+            scales=values["_scale_columns"],
+            false_alarm_rate=values.get("_false_alarm_rate"),
         )
+
+    @property
+    def width(self) -> int:
+        """Columns of a row."""
+        return self.columns * self.shingle_size
 
     @property
     def capacity(self) -> int:
         """Rows of the sample, where there are so many."""
         return self.trees * self.samples_per_tree
 
+    def samples(self, rows: Floats) -> Floats:
+        """(trees, samples of a tree, columns): what each tree gets of the sample."""
+        if self.overlaps:
+            return sampling.overlapping(rows, self.trees, self.samples_per_tree, self.seed)
+        return sampling.for_trees(rows, self.trees, self.samples_per_tree)
+
+    def of_fewer(self, rows: int, samples: int) -> Plan:
+        """For a forest of so few rows, with `samples` of them in a tree as in another forest, as far as they go."""
+        trees = self.trees if self.overlaps else max(1, min(self.trees, rows // samples))
+        return replace(self, trees=trees, samples_per_tree=samples)
+
+    def rows_in_forest(self, rows: int) -> int:
+        """Rows of all trees together, made of so many sampled ones."""
+        return self.trees * min(rows, self.samples_per_tree) if self.overlaps else rows
+
     def sample_bytes(self, rows: int) -> int:
         """What a sample of `rows` takes; where several hosts' come together, they are there twice for a while."""
-        return rows * self.columns * _FLOAT * (1 if self.hosts == 1 else 3)
+        return rows * self.width * _FLOAT * (1 if self.hosts == 1 else 3)
 
     def forest_bytes(self, rows: int) -> int:
         """What building takes at most: the points once more, a leaf for each, and as many cuts with their boxes."""
-        points = rows * self.columns * _FLOAT
-        leaf = self.columns * _FLOAT + 2 * _INTEGER
-        cut = 2 * self.columns * _FLOAT + _FLOAT + _INTEGER
-        return points + rows * (leaf + cut)
+        points = self.width * _FLOAT
+        leaf = self.width * _FLOAT + 2 * _INTEGER
+        cut = 2 * self.width * _FLOAT + _FLOAT + _INTEGER
+        return self.rows_in_forest(rows) * (points + leaf + cut)
 
 
 def most_rows(channel: Channel, content_type: str, plan: Plan) -> int:
@@ -67,12 +99,26 @@ def most_rows(channel: Channel, content_type: str, plan: Plan) -> int:
     return min(plan.capacity, size // (plan.columns * _CELL_TEXT) + 1)
 
 
+def require_rows(rows: int, plan: Plan) -> None:
+    """Raise UserError where there are fewer rows than the trees, or the false alarm rate, need."""
+    what = "rows" if plan.shingle_size == 1 else f"shingles of {plan.shingle_size} points"
+    needed = 1 if plan.overlaps else plan.trees
+    if rows < needed:
+        raise UserError(
+            f"the train channel holds {rows} {what}, and a forest of {plan.trees} trees (num_trees) needs at least "
+            f"{needed}{'' if plan.overlaps else ' rows, one for each tree'}: give more rows, or lower num_trees",
+            field="num_trees",
+        )
+    if plan.false_alarm_rate is not None:
+        cut_off.require_rows(plan.false_alarm_rate, rows)
+
+
 def require_memory(plan: Plan, rows: int, available: int) -> None:
     """Raise UserError when a forest of `rows` sampled rows does not fit into `available` bytes."""
     needed = plan.sample_bytes(rows) + plan.forest_bytes(rows)
     if needed > available:
         raise UserError(
-            f"a forest of {plan.trees} trees with {plan.samples_per_tree} samples of {plan.columns} columns takes up "
+            f"a forest of {plan.trees} trees with {plan.samples_per_tree} samples of {plan.width} columns takes up "
             f"to {needed} bytes of memory, and {available} are available: lower num_trees or num_samples_per_tree, or "
             "choose an instance with more memory",
             field="num_samples_per_tree",

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from sagedock.algorithms.randomcutforest import alarms
+from sagedock.algorithms.randomcutforest.cut_off import Decision
 from sagedock.algorithms.randomcutforest.evaluation import DEVIATIONS, Evaluation, ScoredRows
 from sagedock.algorithms.randomcutforest.forest import Forest
 from sagedock.figures import (
@@ -58,10 +60,16 @@ class Findings:
     """(peaks, columns) what each column adds to the score of each peak of the rows."""
 
 
-def made(forest: Forest, rows: int, findings: Findings | None) -> tuple[Mapping[str, Any], Sequence[Figure]]:
+def made(
+    forest: Forest, rows: int, findings: Findings | None, decision: Decision | None = None
+) -> tuple[Mapping[str, Any], Sequence[Figure]]:
     """Metrics (JSON values) and figures of a forest sampled from `rows` rows."""
     found = metrics(forest, rows, findings)
-    return found, figures(found, forest, findings)
+    if decision is None:
+        return found, figures(found, forest, findings)
+    tested = (findings.rows.scores, findings.rows.labels) if findings is not None else ()
+    found["decision"] = alarms.metrics(decision, *tested)
+    return found, [*figures(found, forest, findings), *alarms.figures(found["decision"], decision)]
 
 
 def metrics(forest: Forest, rows: int, findings: Findings | None) -> dict[str, Any]:

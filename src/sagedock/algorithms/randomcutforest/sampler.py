@@ -15,6 +15,7 @@ from sagedock.algorithms.randomcutforest.evaluation import require_values
 from sagedock.algorithms.randomcutforest.journal import Journal
 from sagedock.algorithms.randomcutforest.plan import Plan, most_rows, require_memory
 from sagedock.algorithms.randomcutforest.sampling import HostSample, Reservoir
+from sagedock.algorithms.randomcutforest.shingles import Shingler
 from sagedock.contracts import machine
 from sagedock.contracts.channels import Channel, Source
 from sagedock.formats import recordio
@@ -34,7 +35,7 @@ def sample(channel: Channel, plan: Plan, context: Context, journal: Journal, che
     """
     media_type = parse_media_type(channel.content_type or RECORDIO)
     rows = most_rows(channel, media_type.essence, plan)
-    reservoir = Reservoir(rows, plan.columns, [plan.seed, context.cluster.rank])
+    reservoir = Reservoir(rows, plan.width, [plan.seed, context.cluster.rank])
     begun = checkpoints.resume(reservoir)
     way = _Pass(channel, begun, several=plan.hosts > 1)
     journal.say("Validating that feature_dim agrees with dimensions in training data...")
@@ -44,16 +45,18 @@ def sample(channel: Channel, plan: Plan, context: Context, journal: Journal, che
     _meet(context, journal)
     journal.say("Sampling training data...")
     begin, resumed = time.time(), reservoir.seen
+    shingler = Shingler(plan.shingle_size, plan.columns)
     for part in parts:
         if part is None:
             checkpoints.after(way.done, reservoir)
+            shingler = Shingler(plan.shingle_size, plan.columns)  # another file is another series
         else:
             require_values(part)
-            reservoir.add(part.table.dense)
+            reservoir.add(shingler.add(part.table.dense))
             journal.progress(way.share)
     checkpoints.complete(way.done, reservoir)
     seen = reservoir.seen - resumed
-    journal.sampled(str(channel.path), seen, seen * plan.columns * 4, BATCH, begin, time.time())
+    journal.sampled(str(channel.path), seen, seen * plan.width * 4, BATCH, begin, time.time())
     return HostSample(reservoir.rows, reservoir.seen)
 
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+Rows = TypeVar("Rows", Floats, Integers)
+
+_BLOCK = 1 << 20
+_APART = 40  # no host has seen two to the power of so many rows
 
 
 class Reservoir:
@@ -44,10 +49,8 @@ class Reservoir:
         self._places[self.seen : self.seen + room] = rows[:room]
         late = rows[room:]
         if len(late):
-            numbers = np.arange(self.seen + room + 1, self.seen + len(rows) + 1)
-            places = (self._random.random(len(late)) * numbers).astype(np.int64)
-            taken = np.flatnonzero(places < self.capacity)
-            self._places[places[taken]] = late[taken]  # of rows that take the same place the last stays
+            places, taken = _taken(self._random, self.seen + room, self.seen + len(rows), self.capacity)
+            self._places[places] = late[taken]
         self.seen += len(rows)
 
     def state(self) -> dict[str, Any]:
@@ -61,12 +64,53 @@ class Reservoir:
         self._places[: len(rows)] = rows
 
 
+def _taken(random: np.random.Generator, first: int, last: int, capacity: int) -> tuple[Integers, Integers]:
+    """The places that rows number `first` (counted from 0) up to `last` take, and which of these rows take them.
+
+    Of rows that take the same place the last stays, as of two assignments.
+    """
+    places = (random.random(last - first) * np.arange(first + 1, last + 1)).astype(np.int64)
+    taken = np.flatnonzero(places < capacity)
+    return places[taken], taken
+
+
 @dataclass(frozen=True)
 class HostSample:
     """What a host has sampled: (sampled, columns) of the `seen` rows of its shard."""
 
     rows: Floats
     seen: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The sample of all hosts' rows, (sampled, columns), and how many rows each of them has seen."""
+
+    rows: Floats
+    shards: Sequence[int]
+
+    @property
+    def seen(self) -> int:
+        return sum(self.shards)
+
+
+def numbers(shards: Sequence[int], capacity: int, seed: int) -> Integers:
+    """(sampled,) which rows the sample of `shards` holds: the number of each, one host's far behind another's.
+
+    Draws anew what the reservoirs drew, which depends on the numbers of rows alone.
+    """
+    held = [_numbers(seen, capacity, [seed, rank]) + (rank << _APART) for rank, seen in enumerate(shards)]
+    counts = shares(shards, capacity, seed)
+    parts = [_drawn(mine, share, seed, rank) for rank, (mine, share) in enumerate(zip(held, counts, strict=True))]
+    return _merged(parts, sum(shards), seed)
+
+
+def _numbers(seen: int, capacity: int, seed: Sequence[int]) -> Integers:
+    held, random = np.arange(min(seen, capacity)), np.random.default_rng(seed)
+    for first in range(capacity, seen, _BLOCK):
+        places, taken = _taken(random, first, min(first + _BLOCK, seen), capacity)
+        held[places] = first + taken
+    return held
 
 
 def shares(seen: Sequence[int], capacity: int, seed: int) -> list[int]:
@@ -89,14 +133,22 @@ def shares(seen: Sequence[int], capacity: int, seed: int) -> list[int]:
 
 def drawn(sample: HostSample, share: int, seed: int, rank: int) -> Floats:
     """(share, columns) rows of the sample, any as likely as any other, in the order in which they stand."""
-    if share == len(sample.rows):
-        return sample.rows
+    return _drawn(sample.rows, share, seed, rank)
+
+
+def _drawn(rows: Rows, share: int, seed: int, rank: int) -> Rows:
+    if share == len(rows):
+        return rows
     random = np.random.default_rng([seed, 2, rank])
-    return sample.rows[np.sort(random.permutation(len(sample.rows))[:share])]
+    return rows[np.sort(random.permutation(len(rows))[:share])]
 
 
 def merged(parts: Sequence[Floats], seen: int, seed: int) -> Floats:
     """The hosts' rows as one sample of `seen` rows: one after the other where that is all, else in random order."""
+    return _merged(parts, seen, seed)
+
+
+def _merged(parts: Sequence[Rows], seen: int, seed: int) -> Rows:
     rows = np.concatenate(parts)
     if seen <= len(rows) or len(parts) == 1:
         return rows
@@ -109,3 +161,13 @@ def for_trees(rows: Floats, trees: int, most: int) -> Floats:
     """
     per_tree = min(most, len(rows) // trees)
     return rows[: trees * per_tree].reshape(trees, per_tree, rows.shape[1])
+
+
+def overlapping(rows: Floats, trees: int, most: int, seed: int) -> Floats:
+    """(trees, samples of a tree, columns): for each tree `most` rows of the sample, or all where there are fewer, drawn
+    without replacement and whatever the other trees were given.
+    """
+    random = np.random.default_rng([seed, 4])
+    per_tree = min(most, len(rows))
+    chosen = np.stack([random.choice(len(rows), per_tree, replace=False, shuffle=True) for _ in range(trees)])
+    return rows[chosen]

@@ -7,15 +7,16 @@ series has a score, and no score needs points that a series lacks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain, groupby
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from sagedock.errors import UserError
-from sagedock.formats.table import Floats, RecordIdentity, Table
+from sagedock.formats.table import Floats, Part, RecordIdentity, Table
 
 _BLOCK = 1 << 22  # numbers of shingles that are made at once, many times those of their points
 
@@ -42,6 +43,8 @@ class Shingler:
 
     def add(self, points: Floats) -> Floats:
         """The shingles that end in these points."""
+        if self.size == 1:
+            return points
         joined = np.concatenate([self._last, points])
         self._last = joined[max(0, len(joined) - self.size + 1) :].copy()
         return shingled(joined, self.size)
@@ -94,6 +97,54 @@ class Series:
             yield shingled(self.points[begin - self.size + 1 : min(begin + rows, last)], self.size)
 
 
-def spread(scores: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """(rows,) a score for each point of a series from those of its shingles (rows - size + 1,)."""
-    return np.concatenate([np.full(size - 1, scores[0], scores.dtype), scores])
+def lag_names(names: Sequence[str], size: int) -> list[str]:
+    """What the columns of a shingle are called, given those of a point."""
+    lags = [f"{lag} before" for lag in range(size - 1, 0, -1)]
+    return [*(f"{name}, {lag}" for lag in lags for name in names), *names]
+
+
+def shingled_parts(parts: Iterable[Part], size: int) -> Iterator[Part]:
+    """Parts of series, one for each source, with the shingle of each point in its place.
+
+    Raises UserError for a source of fewer points than a shingle.
+    """
+    return iter(parts) if size == 1 else chain.from_iterable(map(partial(_one_series, size), _by_source(parts)))
+
+
+def _by_source(parts: Iterable[Part]) -> Iterator[Iterator[Part]]:
+    return (group for _, group in groupby(parts, key=lambda part: part.source))
+
+
+def _one_series(size: int, parts: Iterator[Part]) -> Iterator[Part]:
+    begin = _begun(size, parts)
+    shingler = Shingler(size, begin.table.columns)
+    shingles = shingler.add(begin.table.dense)
+    first = np.repeat(shingles[:1], size - 1, axis=0)
+    yield _replaced(begin, np.concatenate([first, shingles]))
+    for part in parts:
+        yield _replaced(part, shingler.add(part.table.dense))
+
+
+def _begun(size: int, parts: Iterator[Part]) -> Part:
+    """The first parts of a series as one, long enough for a shingle."""
+    found = next(parts)
+    while found.table.rows < size:
+        more = next(parts, None)
+        if more is None:
+            raise UserError(
+                f"{found.source}: a series of {found.table.rows} points is shorter than a shingle of {size} points "
+                "(_shingle_size): give a longer one, or leave it out",
+                field="_shingle_size",
+            )
+        found = replace(found, table=_joined(found.table, more.table))
+    return found
+
+
+def _joined(first: Table, second: Table) -> Table:
+    labels = [table.labels for table in (first, second) if table.labels is not None]
+    features = np.concatenate([first.dense, second.dense])
+    return Table(features, labels=np.concatenate(labels) if labels else None)
+
+
+def _replaced(part: Part, rows: Floats) -> Part:
+    return replace(part, table=replace(part.table, features=rows))

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from sagedock.algorithm import Cluster, Context, Trained
+from sagedock.algorithms.randomcutforest import cut_off, report, sampling
 from sagedock.algorithms.randomcutforest import forest as forests
-from sagedock.algorithms.randomcutforest import report, sampling
 from sagedock.algorithms.randomcutforest.checkpoints import Checkpoints
 from sagedock.algorithms.randomcutforest.cuda import CudaForest
-from sagedock.algorithms.randomcutforest.evaluation import evaluate, scored
-from sagedock.algorithms.randomcutforest.forest import Forest
+from sagedock.algorithms.randomcutforest.cut_off import Decision
+from sagedock.algorithms.randomcutforest.detector import Detector, column_weights
+from sagedock.algorithms.randomcutforest.evaluation import evaluate, require_values, scored
 from sagedock.algorithms.randomcutforest.hyperparameters import DEFAULTS
 from sagedock.algorithms.randomcutforest.journal import Journal
 from sagedock.algorithms.randomcutforest.model import RandomCutForestModel
-from sagedock.algorithms.randomcutforest.plan import Plan
+from sagedock.algorithms.randomcutforest.plan import Plan, require_rows
 from sagedock.algorithms.randomcutforest.report import Findings, Names
 from sagedock.algorithms.randomcutforest.sampler import read_channel, sample
-from sagedock.algorithms.randomcutforest.sampling import Floats, HostSample
+from sagedock.algorithms.randomcutforest.sampling import Floats, HostSample, Sample
+from sagedock.algorithms.randomcutforest.shingles import lag_names, shingled_parts
 from sagedock.contracts import machine
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.hyperparameters import Values
-from sagedock.errors import UserError
 from sagedock.formats import names
+from sagedock.formats.table import Part
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +46,16 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
     whole = gathered(sampled, plan, context.cluster, journal)
     if whole is None:
         return None
-    forest = build(whole.rows, plan, context, journal)
-    findings = _test(forest, plan, channels, context, journal)
-    model = RandomCutForestModel(forest, facts={"rows": whole.seen})
-    return Trained(model, *report.made(forest, whole.seen, findings))
+    require_rows(len(whole.rows), plan)
+    detector = build(whole.rows, plan, context, journal)
+    decision = _decision(detector, whole, plan, context, journal)
+    findings = _test(detector, plan, channels, context, journal)
+    facts = {"rows": whole.seen} if decision is None else {"rows": whole.seen, "decision": decision.described()}
+    model = RandomCutForestModel(detector, facts=facts)
+    return Trained(model, *report.made(detector.forest, whole.seen, findings, decision))
 
 
-def gathered(sampled: HostSample, plan: Plan, cluster: Cluster, journal: Journal) -> HostSample | None:
+def gathered(sampled: HostSample, plan: Plan, cluster: Cluster, journal: Journal) -> Sample | None:
     """On rank 0 the sample of all hosts' rows, each row as likely to be in it as any other; None on the others."""
     first = cluster.rank == 0
     if first:
@@ -65,7 +70,7 @@ def gathered(sampled: HostSample, plan: Plan, cluster: Cluster, journal: Journal
         return None
     rows = sampling.merged(parts, sum(seen), plan.seed)
     journal.say(f"{len(rows)} samples gathered")
-    return HostSample(rows, sum(seen))
+    return Sample(rows, seen)
 
 
 def _received(mine: Floats, cluster: Cluster) -> list[Floats]:
@@ -73,48 +78,79 @@ def _received(mine: Floats, cluster: Cluster) -> list[Floats]:
     return [np.frombuffer(part, np.float32).reshape(-1, mine.shape[1]) for part in content]
 
 
-def build(rows: Floats, plan: Plan, context: Context, journal: Journal) -> Forest:
-    """The forest of the sampled rows. Raises UserError where there are fewer rows than trees."""
+def build(rows: Floats, plan: Plan, context: Context, journal: Journal) -> Detector:
+    """The forest of the sampled rows."""
     journal.say("Building Random Cut Forest...")
     begin = time.time()
-    if len(rows) < plan.trees:
-        raise UserError(
-            f"the train channel holds {len(rows)} rows, and a forest of {plan.trees} trees (num_trees) needs at least "
-            f"{plan.trees} rows, one for each tree: give more rows, or lower num_trees",
-            field="num_trees",
-        )
-    forest = forests.build(sampling.for_trees(rows, plan.trees, plan.samples_per_tree), plan.seed, machine.cpu_count())
+    detector = made(rows, plan)
     context.something_to_save()
-    journal.built(forest, begin, time.time())
-    return forest
+    journal.built(detector, begin, time.time())
+    return detector
+
+
+def made(rows: Floats, plan: Plan) -> Detector:
+    """The forest of some rows, none of which is new to the log."""
+    samples = plan.samples(rows)
+    weights = column_weights(samples, plan.shingle_size) if plan.scales else None
+    forest = forests.build(samples if weights is None else samples * weights, plan.seed, machine.cpu_count())
+    return Detector(forest, plan.shingle_size, weights)
+
+
+def _decision(detector: Detector, whole: Sample, plan: Plan, context: Context, journal: Journal) -> Decision | None:
+    """The cut-off that the job asks for, if any; none either where it was stopped before the cut-off was chosen."""
+    rate, rows = plan.false_alarm_rate, whole.rows
+    if rate is None:
+        return None
+    folds = cut_off.shuffled_folds(len(rows), plan.seed)
+    if plan.shingle_size > 1:
+        numbers = sampling.numbers(whole.shards, plan.capacity, plan.seed)
+        folds = cut_off.blocked_folds(numbers, plan.shingle_size)
+    samples = detector.forest.samples_per_tree
+    decision = context.unless_stopped(
+        lambda: cut_off.choose(
+            rate, rows, folds, lambda known: made(known, plan.of_fewer(len(known), samples)), machine.cpu_count()
+        )
+    )
+    if decision is None:
+        log.warning("stopped while the cut-off was chosen: the model is whole, and has none")
+        return None
+    journal.say(f"Cut-off {decision.cut_off:.6g} chosen for a false alarm rate of {rate:g} by {len(rows)} rows")
+    return decision
 
 
 def _test(
-    forest: Forest, plan: Plan, channels: Mapping[str, Channel], context: Context, journal: Journal
+    detector: Detector, plan: Plan, channels: Mapping[str, Channel], context: Context, journal: Journal
 ) -> Findings | None:
     """How the forest does on the test channel; None without one, and where the job was stopped before its end."""
     if "test" not in channels:
         journal.say("Test data is not provided.")
         return None
-    parts = read_channel(channels["test"], plan.columns, labelled=True)
-    scorer = CudaForest(forest) if context.device == "gpu" else forest
-    rows = context.unless_stopped(lambda: scored(scorer, parts, machine.cpu_count()))
+    parts = shingled_parts(_whole_rows(channels["test"], plan), plan.shingle_size)
+    scorer = detector.by(CudaForest(detector.forest)) if context.device == "gpu" else detector
+    rows = context.unless_stopped(lambda: scored(scorer, parts, machine.cpu_count(), plan.shingle_size))
     if rows is None:
         log.warning("stopped while the test channel was scored: the model is whole, and there are no test figures")
         return None
     evaluation = evaluate(rows.scores, rows.labels)
     figures = evaluation.figures()
     journal.tested({name: figures[name] for name in plan.figures})
-    attributions = forest.attributions(np.stack([peak.row for peak in rows.peaks]))
-    return Findings(rows, evaluation, _names(channels, forest.columns, len(rows.scores)), attributions)
+    attributions = detector.attributions(np.stack([peak.row for peak in rows.peaks]))
+    return Findings(rows, evaluation, _names(channels, plan, len(rows.scores)), attributions)
 
 
-def _names(channels: Mapping[str, Channel], columns: int, rows: int) -> Names:
+def _whole_rows(channel: Channel, plan: Plan) -> Iterator[Part]:
+    """The rows of the test channel, none of which lacks a value."""
+    for part in read_channel(channel, plan.columns, labelled=True):
+        require_values(part)
+        yield part
+
+
+def _names(channels: Mapping[str, Channel], plan: Plan, rows: int) -> Names:
     """What the report calls columns and rows. Raises UserError where the names are not as many."""
-    named = [f"f{column}" for column in range(columns)]
+    named = [f"f{column}" for column in range(plan.columns)]
     if "feature-names" in channels:
-        named = names.read(channels["feature-names"], columns, "feature columns")
+        named = names.read(channels["feature-names"], plan.columns, "feature columns")
     times = None
     if "timestamps" in channels:
         times = names.read(channels["timestamps"], rows, "rows of the test channel", once=False)
-    return Names(named, times)
+    return Names(lag_names(named, plan.shingle_size), times)
