@@ -50,4 +50,5 @@ ALGORITHM = Algorithm(
     kinds=(FASTTEXT, WORD_VECTORS),
     distributions=("numpy", "scipy", "gensim"),
     answers_in_kind=True,
+    hosts="many",
 )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sagedock.algorithm import Context
 from sagedock.algorithms.blazingtext.checkpoints import Checkpoints, State
+from sagedock.algorithms.blazingtext.hosts import take_over
 from sagedock.algorithms.blazingtext.throughput import Progress, Throughput
 from sagedock.algorithms.blazingtext.weights import Trainer, Weights
 from sagedock.errors import UserError
@@ -69,7 +70,7 @@ class Epochs:
         """
         over = self._resumed(trainer, judge)
         while not over and self.done < self.count:
-            if self.done and self.context.should_stop():
+            if self.done and self.context.cluster.anyone(self.context.should_stop()):
                 break
             if not trainer.epoch(self.done, self._watch):
                 log.warning("SIGTERM arrived: epoch %d is broken off", self.done + 1)
@@ -85,26 +86,34 @@ class Epochs:
             log.warning("SIGTERM arrived: training ends after %d of %d epochs", self.done, self.count)
 
     def _resumed(self, trainer: EpochTrainer, judge: Judge) -> bool:
-        """Whether a checkpoint was taken up that leaves nothing to train."""
-        state = self.checkpoints.latest(self.count) if self.checkpoints is not None else None
-        if state is None:
+        """Whether a checkpoint was taken up that leaves nothing to train; the first host's counts on all."""
+        cluster, first = self.context.cluster, self.context.cluster.rank == 0
+        state = self.checkpoints.latest(self.count) if first and self.checkpoints is not None else None
+        self.done = int(cluster.broadcast(str(state.epoch if state else 0).encode()))
+        if not self.done:
             return False
-        Weights.of(trainer).put(state.weights)
-        self.done = state.epoch
+        if state is not None:
+            Weights.of(trainer).put(state.weights)
+        take_over(Weights.of(trainer), cluster)
         self.context.something_to_save()
-        return judge.resume(state)
+        return state is not None and judge.resume(state)
 
     def _save(self, trainer: EpochTrainer, judge: Judge) -> None:
-        if self.checkpoints is not None:
+        if self.checkpoints is not None and self.context.cluster.rank == 0:
             self.checkpoints.save(State(self.done, Weights.of(trainer), judge.history, judge.best))
 
     def _watch(self, progress: Progress) -> bool:
+        """Whether to go on; what several hosts make of it is the trainer's to agree upon."""
         self.throughput.note(progress)
+        return not self._is_late()
+
+    def _is_late(self) -> bool:
+        """Whether SIGTERM came so long ago that the epoch cannot be waited for."""
         if not self.context.should_stop():
-            return True
+            return False
         if self._asked is None:
             self._asked = time.monotonic()
-        return time.monotonic() - self._asked < GRACE_SECONDS
+        return time.monotonic() - self._asked >= GRACE_SECONDS
 
 
 def require_numbers(matrix: NDArray[np.float32]) -> None:

@@ -35,8 +35,8 @@ class Throughput:
     """
 
     emit: Callable[[str], None]
-    distributed: bool = False
-    """Several hosts write the line without its signs."""
+    hosts: int = 1
+    """Several write the line without its signs, and count the words of all."""
     ending: str = "Training finished."
     _started: float = field(default_factory=time.monotonic)
     _next: float | None = None
@@ -75,11 +75,11 @@ class Throughput:
         """Million words a second so far."""
         if self._last is None:
             return 0.0
-        return (self._last.share - self._first) * self._last.total / max(self.seconds, 1e-9) / _MILLION
+        return self.hosts * (self._last.share - self._first) * self._last.total / max(self.seconds, 1e-9) / _MILLION
 
     def _tell(self, progress: Progress) -> None:
         line = (
             f"Alpha: {progress.learning_rate:.4f}  Progress: {100 * progress.share:.2f}%  "
             f"Million Words/sec: {self.rate:.2f}"
         )
-        self.emit(line if self.distributed else f"##### {line} #####")
+        self.emit(line if self.hosts > 1 else f"##### {line} #####")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,7 +21,6 @@ from sagedock.algorithms.blazingtext import (
     report,
     word_learning,
     word_map,
-    word_similarity,
 )
 from sagedock.algorithms.blazingtext.checkpoints import Checkpoints
 from sagedock.algorithms.blazingtext.classification import (
@@ -34,13 +34,14 @@ from sagedock.algorithms.blazingtext.classification import (
 from sagedock.algorithms.blazingtext.early_stopping import EarlyStopping
 from sagedock.algorithms.blazingtext.embedding import Embedding
 from sagedock.algorithms.blazingtext.epochs import Epochs
+from sagedock.algorithms.blazingtext.evaluation import VARIABLE, Pair, evaluate, read_pairs
 from sagedock.algorithms.blazingtext.fasttext_file import FastTextFile
-from sagedock.algorithms.blazingtext.hyperparameters import SUPERVISED, WIDE_DIM, without_effect
+from sagedock.algorithms.blazingtext.hosts import require_same_text
+from sagedock.algorithms.blazingtext.hyperparameters import BATCH_SKIPGRAM, SUPERVISED, WIDE_DIM, without_effect
 from sagedock.algorithms.blazingtext.model import VECTORS_AS_TEXT, TextClassifier, WordVectors, classifier_of
 from sagedock.algorithms.blazingtext.throughput import Throughput
 from sagedock.algorithms.blazingtext.tokenizer import Tokenizer
 from sagedock.algorithms.blazingtext.weights import Weights
-from sagedock.algorithms.blazingtext.word_similarity import Pairs
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.hyperparameters import Values
 from sagedock.contracts.machine import cpu_count
@@ -59,14 +60,15 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
 
     Raises UserError for data that nothing can be learnt from.
     """
-    _check(hyperparameters, channels)
+    _check(hyperparameters, channels, context)
     with TemporaryDirectory(prefix="blazingtext-") as folder:
         learn = _train_classifier if hyperparameters["mode"] == SUPERVISED else _train_vectors
         return learn(hyperparameters, channels, context, Path(folder))
 
 
-def _check(values: Values, channels: Mapping[str, Channel]) -> None:
+def _check(values: Values, channels: Mapping[str, Channel], context: Context) -> None:
     mode = values["mode"]
+    _check_hosts(mode, context)
     if values["early_stopping"] and mode == SUPERVISED and "validation" not in channels:
         raise UserError(
             "Hyperparameter early_stopping: it goes by the accuracy on a validation channel, and there is none: add "
@@ -79,7 +81,24 @@ def _check(values: Values, channels: Mapping[str, Channel]) -> None:
         log.warning("the validation channel has no effect in mode %s", mode)
     if values["vector_dim"] >= WIDE_DIM:
         log.warning("vector_dim is %d: training takes long and much memory", values["vector_dim"])
-    log.info("Running single machine CPU BlazingText training using %s mode.", mode)
+
+
+def _check_hosts(mode: str, context: Context) -> None:
+    hosts = context.cluster.hosts
+    if len(hosts) == 1:
+        log.info("Running single machine CPU BlazingText training using %s mode.", mode)
+        return
+    if mode != BATCH_SKIPGRAM:
+        raise UserError(
+            f"Hyperparameter mode: {mode} trains on one host, and this job has {len(hosts)} ({', '.join(hosts)}): set "
+            "InstanceCount to 1, or mode to batch_skipgram",
+            field="mode",
+        )
+    if context.device == "gpu":
+        raise UserError("Please use a single GPU instance or change to multiple CPU instances.", field="mode")
+    log.info("Running distributed CPU BlazingText training using %s on %d hosts.", mode, len(hosts))
+    master, here = hosts[0], hosts[context.cluster.rank]
+    log.info("Number of hosts: %d, master IP address: %s, host IP address: %s.", len(hosts), master, here)
 
 
 def _train_classifier(values: Values, channels: Mapping[str, Channel], context: Context, folder: Path) -> Trained:
@@ -134,32 +153,48 @@ def _quantise(
 
 def _train_vectors(values: Values, channels: Mapping[str, Channel], context: Context, folder: Path) -> Trained:
     threads = values.get("_threads", cpu_count())
-    pairs = word_similarity.read(context.environment) if values["evaluation"] else None
+    pairs = _pairs(context) if values["evaluation"] else None
     sentences = word_learning.read(values, channels, context, folder)
-    trainer = word_learning.trainer(values, sentences, threads)
-    throughput = Throughput(context.emit, ending="Training finished!")
+    require_same_text(sentences, context.cluster)
+    trainer = word_learning.trainer(values, sentences, threads, context.cluster)
+    throughput = Throughput(context.emit, len(context.cluster.hosts), "Training finished!")
     checkpoints = _checkpoints(values, context, [sentences.words, sentences.starts])
     epochs = Epochs(values["epochs"], context, throughput, checkpoints)
     epochs.run(trainer, word_learning.NoJudge())
     throughput.finish()
     file = word_learning.model_file(values, sentences, Weights.of(trainer))
     embedding = Embedding.of_file(file)
-    evaluation = None if pairs is None else _evaluate(embedding, pairs, context)
-    told = None if evaluation is None else word_similarity.text(evaluation)
+    evaluation = None if pairs is None or context.cluster.rank else _evaluate(embedding, pairs, context)
+    told = None if evaluation is None else _shown(evaluation)
     model = WordVectors(embedding, file, told, _facts(values, epochs))
     metrics = report.of_vectors(values, sentences, epochs, evaluation)
     metrics["map"] = word_map.of_embedding(embedding)
     return Trained(model, metrics, report.figures(metrics))
 
 
-def _evaluate(embedding: Embedding, pairs: Mapping[str, Pairs], context: Context) -> dict[str, Any]:
+def _pairs(context: Context) -> dict[str, Sequence[Pair]] | None:
+    """What the vectors are to be judged by, read before they are trained."""
+    folder = context.environment.get(VARIABLE)
+    return read_pairs(Path(folder) if folder else None)
+
+
+def _evaluate(embedding: Embedding, pairs: Mapping[str, Sequence[Pair]], context: Context) -> dict[str, Any]:
     """What eval.json is to hold, told in the log."""
     context.emit("Evaluating word embeddings....")
     context.emit(f"Vectors read from: {context.model_directory / VECTORS_AS_TEXT} ")
-    found = word_similarity.evaluate(embedding, pairs)
-    context.emit(word_similarity.text(found))
-    context.emit(f"#mean_rho: {found[word_similarity.MEAN]!r}")
+    asked = {word for some in pairs.values() for pair in some for word in (pair.first, pair.second)}
+    known = sorted(asked & set(embedding.words))
+    vectors = [embedding.vector(word) for word in known]
+    matrix = np.stack(vectors) if vectors else np.empty((0, embedding.dim), np.float32)
+    found = evaluate({word: row for row, word in enumerate(known)}, matrix, pairs)
+    context.emit(_shown(found))
+    context.emit(f"#mean_rho: {found['mean_rho']!r}")
     return found
+
+
+def _shown(evaluation: Mapping[str, Any]) -> str:
+    """The evaluation as eval.json and the log have it."""
+    return json.dumps(evaluation, indent=4, sort_keys=True)
 
 
 def _facts(values: Values, epochs: Epochs) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sagedock.algorithm import Context
+from sagedock.algorithm import Cluster, Context
 from sagedock.algorithms.blazingtext import texts
 from sagedock.algorithms.blazingtext.checkpoints import State
 from sagedock.algorithms.blazingtext.corpus import Sentences, read_sentences
@@ -56,7 +56,7 @@ def _is_text(word: bytes) -> bool:
     return True
 
 
-def trainer(values: Values, sentences: Sentences, threads: int) -> VectorTrainer:
+def trainer(values: Values, sentences: Sentences, threads: int, cluster: Cluster) -> VectorTrainer:
     """The trainer that the hyperparameters ask for."""
     dictionary = sentences.dictionary
     words = len(dictionary.words)
@@ -67,7 +67,8 @@ def trainer(values: Values, sentences: Sentences, threads: int) -> VectorTrainer
         ids, starts = dictionary.rows_of(dictionary.words)
         rows = WordRows(starts, ids, dictionary.rows)
     counts = dictionary.counts[:words]
-    return VectorTrainer(sentences, counts, settings, rows=rows, seed=values["_seed"], threads=threads)
+    seed = values["_seed"]
+    return VectorTrainer(sentences, counts, settings, rows=rows, seed=seed, threads=threads, cluster=cluster)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,46 @@
+"""What several hosts need in common before they train one set of word vectors: the text, and where it begins."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from sagedock.algorithm import Cluster
+from sagedock.algorithms.blazingtext.corpus import Sentences
+from sagedock.algorithms.blazingtext.weights import Weights
+from sagedock.errors import UserError
+
+
+def require_same_text(sentences: Sentences, cluster: Cluster) -> None:
+    """Raise UserError where the hosts have read different texts, or one that is too short for them."""
+    count = len(cluster.hosts)
+    if count == 1:
+        return
+    codes = cluster.gather(str(_code(sentences)).encode())
+    if cluster.broadcast(b"same" if len(set(codes)) == 1 else b"different") != b"same":
+        raise UserError(
+            "the hosts of this job have different training data: set S3DataDistributionType to FullyReplicated, each "
+            "host trains on its own part of the whole",
+            field="train",
+        )
+    found = len(sentences.starts) - 1
+    if found < count:
+        raise UserError(f"{found} sentences for {count} hosts: set InstanceCount to 1", field="train")
+
+
+def take_over(weights: Weights, cluster: Cluster) -> None:
+    """Let every host have the weights of the first."""
+    if len(cluster.hosts) == 1:
+        return
+    whole = Weights(*(np.array(each, np.float32, order="C") for each in (weights.input, weights.output)))
+    cluster.mean([whole.input, whole.output], weight=float(cluster.rank == 0))
+    weights.put(whole)
+
+
+def _code(sentences: Sentences) -> int:
+    """A CRC-32 of all that was read."""
+    code = zlib.crc32(b"\0".join(sentences.dictionary.words))
+    for part in (sentences.words, sentences.starts):
+        code = zlib.crc32(np.ascontiguousarray(part).data, code)
+    return code
