@@ -254,7 +254,7 @@ class Forest::Sorter {
 // Scores a few points, or wide ones: kWalks points on one tree, or one point on kWalks trees.
 class Forest::Walker {
    public:
-    Walker(const Forest& forest, size_t most) : forest_(forest), totals_(most) {}
+    Walker(const Forest& forest, size_t most) : forest_(forest), totals_(most), leaves_(forest.trees() + kWalks) {}
 
     static size_t block(size_t columns) { return std::max(kWalks, kWalkedFloats / columns / kWalks * kWalks); }
 
@@ -281,16 +281,26 @@ class Forest::Walker {
         for (size_t i = 0; i < kWalks; ++i) totals_[row + i] += scores[i];
     }
 
+    // Down all trees first: the leaves' boxes are fetched meanwhile.
     void of_point(const float* point, double& total) {
         const float* walking[kWalks];
         std::fill(walking, walking + kWalks, point);
-        for (size_t tree = 0; tree < forest_.trees(); tree += kWalks) {
-            const size_t count = std::min(kWalks, forest_.trees() - tree);
-            int32_t roots[kWalks];
-            for (size_t i = 0; i < kWalks; ++i) roots[i] = forest_.first_[tree + std::min(i, count - 1)];
+        const size_t trees = forest_.trees();
+        const Ladders ladders = forest_.ladders();
+        for (size_t tree = 0; tree < trees; tree += kWalks) {
+            int32_t* const leaves = leaves_.data() + tree;
+            for (size_t i = 0; i < kWalks; ++i) leaves[i] = forest_.first_[std::min(tree + i, trees - 1)];
+            descend(forest_.nodes_.data(), walking, leaves);
+            for (size_t i = 0; i < kWalks; ++i) {
+                const char* const rung = reinterpret_cast<const char*>(&ladders.rung(leaves[i]));
+                __builtin_prefetch(rung);
+                __builtin_prefetch(rung + 64);
+            }
+        }
+        for (size_t tree = 0; tree < trees; tree += kWalks) {
             float scores[kWalks];
-            walk(walking, roots, scores);
-            for (size_t i = 0; i < count; ++i) total += scores[i];
+            climb(forest_.instructions_, ladders, walking, leaves_.data() + tree, scores);
+            for (size_t i = 0; i < std::min(kWalks, trees - tree); ++i) total += scores[i];
         }
     }
 
@@ -301,6 +311,7 @@ class Forest::Walker {
 
     const Forest& forest_;
     std::vector<double> totals_;
+    std::vector<int32_t> leaves_;
 };
 
 // Shares scores among the columns, as Forest._climb of forest.py does.
