@@ -41,43 +41,8 @@ struct Sorted {
 
 using Climb = void(const Tree& tree, const Sorted& sorted);
 
-namespace baseline {
-#define LANES_BYTES 16
-#include "climb.hpp"
-#undef LANES_BYTES
-}  // namespace baseline
-
-#ifdef SAGEDOCK_X86
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2")
-#endif
-namespace avx2 {
-#define LANES_BYTES 32
-#include "climb.hpp"
-#undef LANES_BYTES
-}  // namespace avx2
-#if defined(__clang__)
-#pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512dq"))), apply_to = function)
-#else
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512dq")
-#endif
-namespace avx512 {
-#define LANES_BYTES 64
-#include "climb.hpp"
-#undef LANES_BYTES
-}  // namespace avx512
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#endif
+#define LANES_SOURCE "climb.hpp"
+#include "each_instruction_set.hpp"
 
 constexpr size_t kSortedColumns = 128;       // up to so many columns, and
 constexpr size_t kSortedRows = 200;          // from so many rows on, points are sorted by their leaves

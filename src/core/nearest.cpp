@@ -12,43 +12,8 @@ namespace {
 constexpr float kEndless = std::numeric_limits<float>::infinity();
 constexpr std::size_t kMostLanes = 16;
 
-namespace baseline {
-#define LANES_BYTES 16
-#include "nearest_lanes.hpp"
-#undef LANES_BYTES
-}  // namespace baseline
-
-#ifdef SAGEDOCK_X86
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2")
-#endif
-namespace avx2 {
-#define LANES_BYTES 32
-#include "nearest_lanes.hpp"
-#undef LANES_BYTES
-}  // namespace avx2
-#if defined(__clang__)
-#pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512dq"))), apply_to = function)
-#else
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512dq")
-#endif
-namespace avx512 {
-#define LANES_BYTES 64
-#include "nearest_lanes.hpp"
-#undef LANES_BYTES
-}  // namespace avx512
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#endif
+#define LANES_SOURCE "nearest_lanes.hpp"
+#include "each_instruction_set.hpp"
 
 }  // namespace
 

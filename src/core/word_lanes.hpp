@@ -1,8 +1,15 @@
 // Small matrix products of rows, over whatever vectors the processor has.
 //
-// Included once for each instruction set, inside a namespace and under a target pragma of its own (word_vectors.cpp),
-// with LANES_BYTES the size of a vector register and LANES_FUSED(a, b, c) = a * b + c. Rows are read in whole registers:
-// what pads them is zero, and stays so.
+// Included once for each instruction set (each_instruction_set.hpp), with LANES_BYTES the size of a vector register. Rows
+// are read in whole registers: what pads them is zero, and stays so.
+
+#if LANES_BYTES == 64
+#define LANES_FUSED(a, b, c) _mm512_fmadd_ps(a, b, c)
+#elif LANES_BYTES == 32
+#define LANES_FUSED(a, b, c) _mm256_fmadd_ps(a, b, c)
+#else
+#define LANES_FUSED(a, b, c) ((a) * (b) + (c))
+#endif
 
 using Vector = float __attribute__((vector_size(LANES_BYTES)));
 using Bits = std::uint32_t __attribute__((vector_size(LANES_BYTES)));
@@ -138,3 +145,5 @@ static void add(float* const* rows, std::size_t count, std::size_t width, const 
 }
 
 constexpr Kernels kernels{kLane, learn, average, add};
+
+#undef LANES_FUSED

@@ -48,49 +48,8 @@ constexpr std::size_t padded(std::size_t count) { return (count + kMostLanes - 1
 
 }  // namespace
 
-namespace baseline {
-#define LANES_BYTES 16
-#define LANES_FUSED(a, b, c) ((a) * (b) + (c))
-#include "word_lanes.hpp"
-#undef LANES_BYTES
-#undef LANES_FUSED
-}  // namespace baseline
-
-#ifdef SAGEDOCK_X86
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
-namespace avx2 {
-#define LANES_BYTES 32
-#define LANES_FUSED(a, b, c) _mm256_fmadd_ps(a, b, c)
-#include "word_lanes.hpp"
-#undef LANES_BYTES
-#undef LANES_FUSED
-}  // namespace avx2
-#if defined(__clang__)
-#pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512dq"))), apply_to = function)
-#else
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512dq")
-#endif
-namespace avx512 {
-#define LANES_BYTES 64
-#define LANES_FUSED(a, b, c) _mm512_fmadd_ps(a, b, c)
-#include "word_lanes.hpp"
-#undef LANES_BYTES
-#undef LANES_FUSED
-}  // namespace avx512
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#endif
+#define LANES_SOURCE "word_lanes.hpp"
+#include "each_instruction_set.hpp"
 
 namespace {
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from sagedock import core
 from sagedock.algorithms.randomcutforest.forest import Forest
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES
-from sagedock.formats.table import Predictions, Table
 
 IN_LINE_SECONDS = 0.005
 """Other requests of the worker, /ping among them, may wait for one answer so long."""
@@ -43,34 +42,6 @@ def of_forest(forest: Forest, request_type: str, response_type: str) -> Callable
     if core.native is None or kind is None or frame is None:
         return None
     return lambda body: forest.answer(body, kind, *frame)
-
-
-def answering(
-    predict: Callable[[Table], Predictions], columns: int, request_type: str, response_type: str
-) -> Callable[[bytes], bytes | None] | None:
-    """What answers a CSV body of so many columns by the scores of its rows; it returns None for a body that is unusual
-    or wrong, and for answers that hold more than scores.
-
-    None itself where there is no compiled core, and between other types.
-    """
-    native, frame = core.native, _FRAMES.get(response_type)
-    if native is None or frame is None or request_type != CSV:
-        return None
-    opening, between, closing = (text.encode() for text in frame)
-
-    def answer(body: bytes) -> bytes | None:
-        rows = native.csv(body)
-        if rows is None or rows.shape[1] != columns:
-            return None
-        try:
-            found = predict(Table(rows)).columns
-        except ValueError:  # a value is missing: the long way says where
-            return None
-        if found.keys() != {"score"}:
-            return None
-        return opening + native.lines(found["score"])[:-1].replace(b"\n", between) + closing
-
-    return answer
 
 
 def in_line_bytes(columns: int, trees: int) -> int:
