@@ -27,3 +27,12 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{VARIABLE} is 1, but this test was skipped: {report.longrepr}"
     return report
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def torch_device(request: pytest.FixtureRequest) -> str:
+    """Each device that torch computes on; cuda is skipped where no GPU is."""
+    torch = pytest.importorskip("torch")
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU here")
+    return str(request.param)
