@@ -139,9 +139,11 @@ static void average(float* const* rows, std::size_t count, std::size_t width, fl
     }
 }
 
-static void add(float* const* rows, std::size_t count, std::size_t width, const float* change) {
+static void add(float* const* rows, std::size_t count, std::size_t width, const float* change, float factor) {
+    const Vector part = spread(factor);
     for (std::size_t i = 0; i < count; ++i)
-        for (std::size_t at = 0; at < width; at += kLane) store(rows[i] + at, load(rows[i] + at) + load(change + at));
+        for (std::size_t at = 0; at < width; at += kLane)
+            store(rows[i] + at, LANES_FUSED(part, load(change + at), load(rows[i] + at)));
 }
 
 constexpr Kernels kernels{kLane, learn, average, add};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 #include <functional>
 #include <stdexcept>
@@ -38,7 +39,7 @@ struct Kernels {
     std::size_t lanes;
     void (*learn)(const Block&, std::size_t width, float rate);
     void (*average)(float* const* rows, std::size_t count, std::size_t width, float* mean);
-    void (*add)(float* const* rows, std::size_t count, std::size_t width, const float* change);
+    void (*add)(float* const* rows, std::size_t count, std::size_t width, const float* change, float factor);
 };
 
 constexpr std::size_t kMostLanes = 16;
@@ -72,6 +73,7 @@ struct Draft {
     std::size_t row_count = 0;
     std::size_t hidden_count = 0;
     std::size_t output_count = 0;
+    float output_speed = 1;  // how many times faster output rows move than rows of the input matrix
 
     Draft(std::size_t most_rows, std::size_t most_hidden, std::size_t most_outputs)
         : rows(most_rows), ends(most_hidden), targets(most_outputs), outputs(most_outputs), labels(padded(most_outputs)),
@@ -193,6 +195,7 @@ bool Reader::make(Draft& draft, Chance& chance) {
     const bool is_mean = trainer_.settings_.mode == Mode::cbow;
     const std::size_t end = std::min(context_count_, begun_ + trainer_.most_words_in_block());
     draft.clear();
+    draft.output_speed = is_mean ? std::sqrt(static_cast<float>(context_count_)) : 1.0F;
     for (; begun_ < end; ++begun_) {
         take_word(draft, context_[begun_]);
         if (!is_mean) draft.end_hidden();
@@ -236,10 +239,10 @@ void Reader::learn(const Draft& draft, float rate) {
     }
     kernels_.learn({hidden_places_.data(), change_places_.data(), draft.hidden_count, draft.outputs.data(),
                     draft.output_count, draft.labels.data(), draft.weights.data(), scores_.data(), draft.stride()},
-                   width, rate);
+                   width, rate * draft.output_speed);
     for (std::size_t i = 0, begin = 0; i < draft.hidden_count; begin = draft.ends[i++]) {
         const std::size_t count = draft.ends[i] - begin;
-        if (count > 1) kernels_.add(&draft.rows[begin], count, width, change_places_[i]);
+        if (count > 1) kernels_.add(&draft.rows[begin], count, width, change_places_[i], 1.0F / draft.output_speed);
     }
 }
 

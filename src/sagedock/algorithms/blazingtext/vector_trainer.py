@@ -115,7 +115,7 @@ class VectorTrainer:
         """The vectors of some or all words (words, dim): the mean of each word's rows."""
         chosen = range(len(self.output))[words]
         rows = self._rows
-        if rows.count == len(self.output) == len(rows.ids):
+        if rows.is_single:
             return np.ascontiguousarray(self.input[words])
         means = [self.input[rows.of_words([word])].mean(axis=0) for word in chosen]
         return np.stack(means) if means else np.empty((0, self._settings.vector_dim), np.float32)

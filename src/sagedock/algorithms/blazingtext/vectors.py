@@ -15,8 +15,10 @@ et al., Enriching Word Vectors with Subword Information, 2017. This module also 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +76,11 @@ class WordRows:
         starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
         return cls(starts, np.fromiter((row for some in rows for row in some), np.int32, int(starts[-1])), count)
 
+    @cached_property
+    def is_single(self) -> bool:
+        """Whether row i is word i's, and no other."""
+        return self.count == len(self.starts) - 1 and np.array_equal(self.ids, np.arange(self.count))
+
     def of_words(self, words: Sequence[int] | Ids) -> Ids:
         """The rows of several words, one word's after the other's."""
         return np.concatenate([self.ids[self.starts[word] : self.starts[word + 1]] for word in words])
@@ -91,6 +98,8 @@ class Block:
     """(m,): 1 for the centre word, 0 for noise."""
     weights: Floats
     """(m,): how often each target counts; 0 for noise that is the centre word."""
+    output_speed: float = 1
+    """How many times faster output rows move than rows of the input matrix."""
 
 
 def kept_share(counts: NDArray[np.int64], threshold: float) -> Floats:
@@ -134,14 +143,16 @@ def hidden_of(block: Block, inputs: Floats, rows: WordRows) -> Floats:
 def learn(block: Block, inputs: Floats, outputs: Floats, rows: WordRows, learning_rate: float) -> float:
     """Take one step; the loss before it.
 
-    As in word2vec and fastText each row of a mean takes the hidden vector's whole gradient, not its part of it.
+    As in word2vec and fastText each row of a mean takes the hidden vector's whole gradient, not its part of it. For n
+    words that is the slope of n times the loss, by which output rows would move n times as far as those programs move
+    them. cbow takes the middle, the square root of n (decision 0035).
     """
     loss, of_hidden, of_outputs = gradients(
         hidden_of(block, inputs, rows), outputs[block.targets], block.labels, block.weights
     )
     for words, gradient in zip(block.hidden, of_hidden, strict=True):
         np.add.at(inputs, rows.of_words(words), np.float32(learning_rate) * gradient)
-    np.add.at(outputs, block.targets, np.float32(learning_rate) * of_outputs)
+    np.add.at(outputs, block.targets, np.float32(learning_rate * block.output_speed) * of_outputs)
     return loss
 
 
@@ -168,7 +179,9 @@ class Sampler:
         targets = np.concatenate([[centre], noise]).astype(np.int32)
         labels = np.zeros(len(targets), np.float32)
         labels[0] = 1
-        return Block(hidden, targets, labels, np.where((targets == centre) == labels, 1, 0).astype(np.float32))
+        weights = np.where((targets == centre) == labels, 1, 0).astype(np.float32)
+        speed = math.sqrt(len(hidden[0])) if self._settings.mode == CBOW else 1
+        return Block(hidden, targets, labels, weights, speed)
 
     def _hidden(self, context: Ids) -> Iterator[Sequence[Ids]]:
         """What each block of a context has as hidden vectors."""

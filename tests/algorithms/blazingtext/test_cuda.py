@@ -1,0 +1,86 @@
+"""Training by torch, shown on torch's CPU device: no GPU was to be had where these tests were written."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sagedock import core
+from sagedock.algorithms.blazingtext.corpus import read_sentences
+from sagedock.algorithms.blazingtext.evaluation import evaluate, read_pairs
+from sagedock.algorithms.blazingtext.vector_trainer import VectorProgress, VectorTrainer
+from sagedock.algorithms.blazingtext.vectors import CBOW, MODES, SKIPGRAM, VectorSettings, WordRows
+from tests.algorithms.blazingtext.sentences import of, separation, topics
+
+pytest.importorskip("torch", reason="torch is not installed")
+
+from sagedock.algorithms.blazingtext.cuda import DeviceVectorTrainer
+
+SHARED = Path(__file__).parents[4] / "shared" / "data" / "wordvec"
+TEXT = topics(400)
+SUBWORDS = WordRows.of([[word, 40 + word % 4, 44 + word % 7] for word in range(40)], count=51)
+
+
+def trained(mode: str, rows: WordRows | None = None, seed: int = 1, epochs: tuple[int, ...] = (0, 1)) -> VectorTrainer:
+    settings = VectorSettings(mode, vector_dim=20, sampling_threshold=1, epochs=2)
+    trainer = DeviceVectorTrainer(TEXT, TEXT.counts, settings, rows=rows, seed=seed, device="cpu")
+    for number in epochs:
+        assert trainer.epoch(number)
+    return trainer
+
+
+@pytest.mark.parametrize("rows", [None, SUBWORDS], ids=["words", "subwords"])
+@pytest.mark.parametrize("mode", MODES)
+def test_neighbours_are_found(mode: str, rows: WordRows | None) -> None:
+    assert separation(trained(mode, rows).vectors()) > 0.5
+
+
+def test_a_seed_gives_the_same_bits_also_after_a_restart() -> None:
+    whole, begun, other = trained(SKIPGRAM), trained(SKIPGRAM, epochs=(0,)), trained(SKIPGRAM, seed=2)
+    resumed = trained(SKIPGRAM, epochs=())
+    resumed.input[:], resumed.output[:] = begun.input, begun.output
+    resumed.epoch(1)
+    assert resumed.input.tobytes() == whole.input.tobytes()
+    assert resumed.input.tobytes() != other.input.tobytes()
+
+
+def test_one_word_has_no_window_to_learn() -> None:
+    for text in (of([[0], [], [1]], 2), of([], 3), of([[0, 0, 0]], 1)):
+        trainer = DeviceVectorTrainer(text, text.counts, VectorSettings(CBOW, sampling_threshold=1), device="cpu")
+        assert trainer.epoch(0)
+        assert np.isfinite(trainer.input).all()
+
+
+def test_it_is_watched_and_stopped() -> None:
+    trainer = trained(CBOW, epochs=())
+    seen: list[VectorProgress] = []
+    assert not trainer.epoch(0, lambda state: bool(seen.append(state)))
+    assert [state.words for state in seen] == [0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [SKIPGRAM, CBOW])
+def test_torch_reaches_the_kernels_similarities(mode: str, tmp_path: Path) -> None:
+    """blazingtext 23, its side that needs no GPU: the same mean_rho as on the CPU within 0.02, each of two seeds."""
+    if not SHARED.is_dir():
+        pytest.skip(f"the shared data folder {SHARED} is absent")
+    if core.native is None:
+        pytest.skip("the core is not built")
+    with gzip.open(SHARED / "wiki_dev_az.txt.gz", "rb") as stream:
+        sentences = read_sentences([stream], tmp_path, min_count=5)
+    pairs = read_pairs(SHARED / "word-sim")
+    assert pairs is not None
+    settings = VectorSettings(mode, epochs=5)
+    counts, rhos = sentences.dictionary.counts, {}
+    for way in ("kernels", "torch"):
+        found = []
+        for seed in (1, 2):
+            given = {"device": "cpu", "seed": seed} if way == "torch" else {"threads": 2, "seed": seed}
+            trainer = (DeviceVectorTrainer if way == "torch" else VectorTrainer)(sentences, counts, settings, **given)
+            assert all(trainer.epoch(number) for number in range(5))
+            found.append(evaluate(sentences.dictionary.ids, trainer.vectors(), pairs)["mean_rho"])
+        rhos[way] = np.mean(found)
+    assert rhos["torch"] == pytest.approx(rhos["kernels"], abs=0.02)
