@@ -60,8 +60,8 @@ def figures(found: Mapping[str, Any] | None) -> list[Figure]:
         y_label=f"second principal component, {second}",
         groups=[Points("words", found["x"], found["y"], found["words"])],
     )
-    rows = [
-        [word, ", ".join(f"{name} {value:.2f}" for name, value in near)] for word, near in found["neighbours"].items()
-    ]
-    caption = "The nearest words by the cosine of their vectors, which is 1 for the same direction."
-    return [Section("Words"), chart, Grid("Neighbours", caption, ["Word", "Nearest words"], rows)]
+    rows = [[word, *(f"{name} {value:.2f}" for name, value in near)] for word, near in found["neighbours"].items()]
+    rows = [[*row, *[""] * (_NEAR + 1 - len(row))] for row in rows]
+    caption = "The nearest words by the cosine of their vectors, which is 1 for the same direction; the nearest first."
+    columns = ["Word", *(f"Neighbour {number}" for number in range(1, _NEAR + 1))]
+    return [Section("Words"), chart, Grid("Neighbours", caption, columns, rows)]
