@@ -1,4 +1,4 @@
-"""Training by torch, shown on torch's CPU device: no GPU was to be had where these tests were written."""
+"""Training by torch, shown on torch's CPU device, and on a GPU where there is one."""
 
 from __future__ import annotations
 
@@ -17,16 +17,25 @@ from tests.algorithms.blazingtext.sentences import of, separation, topics
 
 pytest.importorskip("torch", reason="torch is not installed")
 
+import torch
+
 from sagedock.algorithms.blazingtext.cuda import DeviceVectorTrainer
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "wordvec"
 TEXT = topics(400)
+DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 SUBWORDS = WordRows.of([[word, 40 + word % 4, 44 + word % 7] for word in range(40)], count=51)
 
 
-def trained(mode: str, rows: WordRows | None = None, seed: int = 1, epochs: tuple[int, ...] = (0, 1)) -> VectorTrainer:
+def trained(
+    mode: str,
+    rows: WordRows | None = None,
+    seed: int = 1,
+    epochs: tuple[int, ...] = (0, 1),
+    device: str = "cpu",
+) -> VectorTrainer:
     settings = VectorSettings(mode, vector_dim=20, sampling_threshold=1, epochs=2)
-    trainer = DeviceVectorTrainer(TEXT, TEXT.counts, settings, rows=rows, seed=seed, device="cpu")
+    trainer = DeviceVectorTrainer(TEXT, TEXT.counts, settings, rows=rows, seed=seed, device=device)
     for number in epochs:
         assert trainer.epoch(number)
     return trainer
@@ -34,8 +43,9 @@ def trained(mode: str, rows: WordRows | None = None, seed: int = 1, epochs: tupl
 
 @pytest.mark.parametrize("rows", [None, SUBWORDS], ids=["words", "subwords"])
 @pytest.mark.parametrize("mode", MODES)
-def test_neighbours_are_found(mode: str, rows: WordRows | None) -> None:
-    assert separation(trained(mode, rows).vectors()) > 0.5
+@pytest.mark.parametrize("device", DEVICES)
+def test_neighbours_are_found(device: str, mode: str, rows: WordRows | None) -> None:
+    assert separation(trained(mode, rows, device=device).vectors()) > 0.5
 
 
 def test_a_seed_gives_the_same_bits_also_after_a_restart() -> None:

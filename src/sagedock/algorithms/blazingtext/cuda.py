@@ -1,14 +1,16 @@
 """Word vectors trained by torch on a GPU: many blocks at once, by the mathematics of `vectors`.
 
 A step takes some thousand centre words. The gradients of all their blocks are those of the matrices before the step,
-and each is added to its rows as it is; windows, noise and what is left out are drawn on the device. batch_skipgram is
-skipgram here: how a context is cut into blocks is a matter of processors' caches.
+and each is added to its rows as it is; windows, noise and what is left out are drawn on the device, for many steps at
+once, so that a step is few calls. batch_skipgram is skipgram here: how a context is cut into blocks is a matter of
+processors' caches. On a GPU sums are added in no fixed order, so that two trainings differ in their last bits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,13 +22,16 @@ from sagedock.algorithms.blazingtext.chance import stream
 from sagedock.algorithms.blazingtext.vector_trainer import Text, VectorTrainer, Watch
 from sagedock.algorithms.blazingtext.vectors import CBOW, VectorSettings, WordRows, kept_share, noise_share
 
-_STEP = 4096  # centre words of a step at most
+_STEP = 8192  # centre words of a step at most
 _STEPS = 256  # steps of an epoch at least, of whatever length: rows of a small text would else move too seldom
+_DRAWN = 1 << 22  # words of contexts and noise that are drawn at once
+_STEP_NUMBERS = 1 << 27  # of the vectors that a step reads, at most
+_SLICE = 1 << 20  # words between two looks at what `watch` says
 _DEVICE_EPOCH = 2  # a stream of random numbers beside those of `vector_trainer`
 
 
 @dataclass(frozen=True)
-class _Step:
+class _Blocks:
     """Centre words with their contexts and noise, all on the device."""
 
     context: Tensor
@@ -37,6 +42,10 @@ class _Step:
     """(centres, 1 + negatives): the centre and its noise."""
     weights: Tensor
     """The same shape: 0 for noise that is the centre."""
+
+    def part(self, first: int, last: int) -> _Blocks:
+        """Those of some of the centres."""
+        return _Blocks(*(getattr(self, field.name)[first:last] for field in fields(self)))
 
 
 class DeviceVectorTrainer(VectorTrainer):
@@ -59,8 +68,11 @@ class DeviceVectorTrainer(VectorTrainer):
         self._limits = self._tensor(np.cumsum(noise_share(counts)).astype(np.float64))
         self._row_starts = self._tensor(self._rows.starts)
         self._row_ids = self._tensor(self._rows.ids)
+        window = min(settings.window_size, int(np.diff(text.starts).max(initial=1)))
+        self._apart = self._tensor(np.r_[-window:0, 1 : window + 1])
         expected = float((kept_share(counts, settings.sampling_threshold) * counts).sum())
         self._step_words = int(min(max(expected // _STEPS, 16), _STEP))
+        self._step_words = min(self._step_words, max(_STEP_NUMBERS // (2 * window * settings.vector_dim), 1))
         self._inputs = self._outputs = torch.empty(0)
 
     def epoch(self, number: int, watch: Watch | None = None) -> bool:
@@ -72,59 +84,75 @@ class DeviceVectorTrainer(VectorTrainer):
             self.input[:], self.output[:] = self._inputs.cpu().numpy(), self._outputs.cpu().numpy()
             self._inputs = self._outputs = torch.empty(0)
 
+    def _slices(self, first: int, last: int) -> list[tuple[int, int]]:
+        words = int(self._text.starts[last] - self._text.starts[first])
+        return self._cut(first, last, -(-words // _SLICE))
+
     def _learn(self, epoch: int, first: int, last: int) -> None:
         chance = torch.Generator(self._device)
         chance.manual_seed(stream(self._seed, _DEVICE_EPOCH, epoch, first) >> 1)
         starts = np.asarray(self._text.starts[first : last + 1])
         words = self._tensor(self._text.words[int(starts[0]) : int(starts[-1])]).long()
-        sentences = torch.repeat_interleave(self._tensor(np.diff(starts)))
+        sentences = torch.repeat_interleave(self._tensor(np.diff(starts)), output_size=len(words))
         kept = torch.rand(len(words), generator=chance, device=self._device) < self._kept[words]
         words, sentences = words[kept], sentences[kept]
         begun, share = self._done(epoch, first), int(starts[-1] - starts[0]) / max(len(words), 1)
-        for begin in range(0, len(words), self._step_words):
-            step = self._step(words, sentences, slice(begin, begin + self._step_words), chance)
+        for begin, blocks in self._steps(words, sentences, chance):
             done = (begun + share * begin) / max(self._total, 1)
-            self._take(step, self._settings.learning_rate * max(1 - done, 0))
+            self._take(blocks, self._settings.learning_rate * max(1 - done, 0))
 
-    def _step(self, words: Tensor, sentences: Tensor, centres: slice, chance: torch.Generator) -> _Step:
-        window, centre = self._settings.window_size, words[centres]
-        window = min(window, len(words))
-        place = torch.arange(centres.start, centres.start + len(centre), device=self._device)[:, None]
-        apart = torch.arange(-window, window + 1, device=self._device)
-        apart = apart[apart != 0]
+    def _steps(self, words: Tensor, sentences: Tensor, chance: torch.Generator) -> Iterator[tuple[int, _Blocks]]:
+        """Every step's first word, and its blocks."""
+        step = self._step_words
+        drawn = max(_DRAWN // (len(self._apart) + 1 + self._settings.negative_samples) // step, 1) * step
+        for first in range(0, len(words), drawn):
+            last = min(first + drawn, len(words))
+            blocks = self._blocks(words, sentences, slice(first, last), chance)
+            for begin, end in pairwise([*range(first, last, step), last]):
+                yield begin, blocks.part(begin - first, end - first)
+
+    def _blocks(self, words: Tensor, sentences: Tensor, centres: slice, chance: torch.Generator) -> _Blocks:
+        centre = words[centres]
+        place = torch.arange(centres.start, centres.stop, device=self._device)[:, None]
         reach = torch.randint(1, self._settings.window_size + 1, place.shape, generator=chance, device=self._device)
-        at = (place + apart).clamp(0, len(words) - 1)
-        near = (at == place + apart) & (apart.abs() <= reach) & (sentences[at] == sentences[place])
+        at = (place + self._apart).clamp(0, len(words) - 1)
+        near = (at == place + self._apart) & (self._apart.abs() <= reach) & (sentences[at] == sentences[place])
         shape = len(centre), self._settings.negative_samples
         drawn = torch.rand(shape, generator=chance, device=self._device, dtype=torch.float64)
         noise = torch.searchsorted(self._limits, drawn, right=True).clamp(max=len(self._limits) - 1)
         weights = torch.ones(shape[0], 1 + shape[1], device=self._device)
         weights[:, 1:] = noise != centre[:, None]
-        return _Step(words[at], near.float(), torch.cat([centre[:, None], noise], dim=1), weights)
+        return _Blocks(words[at], near.float(), torch.cat([centre[:, None], noise], dim=1), weights)
 
-    def _take(self, step: _Step, rate: float) -> None:
-        """Add what the step's blocks have learnt to the matrices."""
-        outputs = self._outputs[step.targets]
-        sums, counts = self._sums(step.context)
+    def _take(self, blocks: _Blocks, rate: float) -> None:
+        """Add what a step's blocks have learnt to the matrices."""
+        outputs = self._outputs[blocks.targets]
         is_mean = self._settings.mode == CBOW
-        if is_mean:
-            sums, counts = self._pooled(step, sums, counts)
-        hidden = sums / counts
-        near = step.near.sum(dim=1, keepdim=True) if is_mean else step.near
-        error = -torch.sigmoid(hidden @ outputs.transpose(1, 2))
+        hidden = self._means(blocks) if is_mean else self._hidden(blocks.context)
+        near = blocks.near.sum(dim=1, keepdim=True) if is_mean else blocks.near
+        error = torch.sigmoid(hidden @ outputs.transpose(1, 2)).neg_()
         error[:, :, 0] += 1
-        error *= step.weights[:, None, :] * (near > 0)[:, :, None]
+        error *= blocks.weights[:, None, :]
+        error *= (near > 0)[:, :, None]
         of_hidden, of_outputs = error @ outputs, error.transpose(1, 2) @ hidden
         if is_mean:
             of_outputs *= near.sqrt()[:, :, None]
-            of_hidden = of_hidden * step.near[:, :, None]
-        self._outputs.index_add_(0, step.targets.flatten(), of_outputs.flatten(0, 1), alpha=rate)
-        self._add(step.context, of_hidden, rate)
+            of_hidden = of_hidden * blocks.near[:, :, None]
+        self._outputs.index_add_(0, blocks.targets.flatten(), of_outputs.flatten(0, 1), alpha=rate)
+        self._add(blocks.context, of_hidden, rate)
 
-    def _pooled(self, step: _Step, sums: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
-        """Sums over all rows of each context, (centres, 1, dim), and how many rows those are, at least 1."""
-        near = step.near[:, :, None]
-        return (sums * near).sum(dim=1, keepdim=True), (counts * near).sum(dim=1, keepdim=True).clamp(min=1)
+    def _hidden(self, words: Tensor) -> Tensor:
+        """The mean of the rows of each word, (*words.shape, dim)."""
+        if self._rows.is_single:
+            return self._inputs[words]
+        sums, counts = self._sums(words)
+        return sums / counts
+
+    def _means(self, blocks: _Blocks) -> Tensor:
+        """The mean of all rows of each context, (centres, 1, dim)."""
+        sums, counts = self._sums(blocks.context)
+        near = blocks.near[:, :, None]
+        return (sums * near).sum(dim=1, keepdim=True) / (counts * near).sum(dim=1, keepdim=True).clamp(min=1)
 
     def _sums(self, words: Tensor) -> tuple[Tensor, Tensor]:
         """The sum of the rows of each word, (*words.shape, dim), and how many rows each has, (*words.shape, 1)."""

@@ -6,6 +6,7 @@ import json
 import logging
 import zlib
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -86,7 +87,7 @@ def _check(values: Values, channels: Mapping[str, Channel], context: Context) ->
 def _check_hosts(mode: str, context: Context) -> None:
     hosts = context.cluster.hosts
     if len(hosts) == 1:
-        log.info("Running single machine CPU BlazingText training using %s mode.", mode)
+        log.info("Running single machine %s BlazingText training using %s mode.", _device(mode, context).upper(), mode)
         return
     if mode != BATCH_SKIPGRAM:
         raise UserError(
@@ -99,6 +100,11 @@ def _check_hosts(mode: str, context: Context) -> None:
     log.info("Running distributed CPU BlazingText training using %s on %d hosts.", mode, len(hosts))
     master, here = hosts[0], hosts[context.cluster.rank]
     log.info("Number of hosts: %d, master IP address: %s, host IP address: %s.", len(hosts), master, here)
+
+
+def _device(mode: str, context: Context) -> str:
+    """cpu or gpu: where a job of one host trains, which is on the processors for a classifier."""
+    return "gpu" if context.device == "gpu" and mode != SUPERVISED and find_spec("torch") is not None else "cpu"
 
 
 def _train_classifier(values: Values, channels: Mapping[str, Channel], context: Context, folder: Path) -> Trained:
@@ -156,7 +162,8 @@ def _train_vectors(values: Values, channels: Mapping[str, Channel], context: Con
     pairs = _pairs(context) if values["evaluation"] else None
     sentences = word_learning.read(values, channels, context, folder)
     require_same_text(sentences, context.cluster)
-    trainer = word_learning.trainer(values, sentences, threads, context.cluster)
+    device = "cuda" if _device(values["mode"], context) == "gpu" else None
+    trainer = word_learning.trainer(values, sentences, threads, context.cluster, device)
     throughput = Throughput(context.emit, len(context.cluster.hosts), "Training finished!")
     checkpoints = _checkpoints(values, context, [sentences.words, sentences.starts])
     epochs = Epochs(values["epochs"], context, throughput, checkpoints)

@@ -56,8 +56,10 @@ def _is_text(word: bytes) -> bool:
     return True
 
 
-def trainer(values: Values, sentences: Sentences, threads: int, cluster: Cluster) -> VectorTrainer:
-    """The trainer that the hyperparameters ask for."""
+def trainer(
+    values: Values, sentences: Sentences, threads: int, cluster: Cluster, device: str | None = None
+) -> VectorTrainer:
+    """The trainer that the hyperparameters ask for; on a device that torch has where one is named, of one host."""
     dictionary = sentences.dictionary
     words = len(dictionary.words)
     names = ("mode", "vector_dim", "window_size", "negative_samples", "learning_rate", "sampling_threshold", "epochs")
@@ -68,6 +70,10 @@ def trainer(values: Values, sentences: Sentences, threads: int, cluster: Cluster
         rows = WordRows(starts, ids, dictionary.rows)
     counts = dictionary.counts[:words]
     seed = values["_seed"]
+    if device is not None:
+        from sagedock.algorithms.blazingtext.cuda import DeviceVectorTrainer
+
+        return DeviceVectorTrainer(sentences, counts, settings, rows=rows, seed=seed, device=device)
     return VectorTrainer(sentences, counts, settings, rows=rows, seed=seed, threads=threads, cluster=cluster)
 
 
