@@ -89,6 +89,18 @@ class DirectAnswers(Protocol):
         """
 
 
+class Learner(Protocol):
+    """What a model says beside `Model` that learns from what it answers.
+
+    It is served by one process and one thread, where SAGEDOCK_STREAMING is not off; its manifest, too, says `learns`.
+    An answer may then depend on all records before it. A request is learnt whole and once, or not at all.
+    """
+
+    @property
+    def learns(self) -> bool:
+        """True."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """What training leaves: the model, what metrics.json holds, and what the report shows."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sagedock.contracts import machine
+from sagedock.contracts import machine, manifest
 from sagedock.contracts.hosting import MEBIBYTE, HostingSettings, InferenceOptions
 from sagedock.errors import PlatformError, UserError
 
@@ -143,3 +146,30 @@ def test_a_device_that_is_not_there() -> None:
         with pytest.raises(PlatformError, match="no GPU is visible"):
             settings(SAGEDOCK_DEVICE="gpu")
         assert settings(SAGEDOCK_DEVICE="auto").options.device == "cpu"
+
+
+def test_a_model_that_learns_has_one_worker_and_one_thread(tmp_path: Path) -> None:
+    """Whatever a plan says, and however many processors there are; what is asked for by name is refused later."""
+    model = tmp_path / "model"
+    model.mkdir()
+    manifest.write(model, manifest.Manifest("randomcutforest", {}, {}, {"learns": True}, {}))
+    (model / "plan.json").write_text(json.dumps({"workers": 3, "threads": 2}))
+    there = {"SAGEMAKER_BASE_DIR": str(tmp_path)}
+    found = settings(**there)
+    assert (found.workers, found.threads, found.plan) == (1, 1, None)
+    assert HostingSettings.from_environment(CPU, model) == found
+    assert settings(**there, SAGEMAKER_MODEL_SERVER_WORKERS="3").workers == 3
+    assert settings(**there, SAGEDOCK_STREAMING="off").workers == machine.cpu_count()
+    assert settings(**there, SAGEDOCK_STREAMING="perhaps") == found
+    manifest.write(model, manifest.Manifest("randomcutforest", {}, {}, {"learns": "yes"}, {}))
+    assert settings(**there).workers == machine.cpu_count()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"model": {"learns": true}}', b"[" * 100_000])
+def test_a_manifest_that_is_none_is_left_to_loading(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "manifest.json").write_bytes(content)
+    assert settings(SAGEMAKER_BASE_DIR=str(tmp_path)).workers == machine.cpu_count()
+    (tmp_path / "model" / "manifest.json").unlink()
+    os.mkfifo(tmp_path / "model" / "manifest.json")
+    assert settings(SAGEMAKER_BASE_DIR=str(tmp_path)).workers == machine.cpu_count()

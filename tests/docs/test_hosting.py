@@ -24,7 +24,7 @@ TRAINING = {
     "SAGEDOCK_CLUSTER_PATIENCE",
 }
 """Variables of jobs, which README.md explains."""
-GIVEN = {"SAGEMAKER_BATCH_STRATEGY", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", "SAGEMAKER_SAFE_PORT_RANGE"}
+GIVEN = {"SAGEMAKER_BATCH_STRATEGY", "SAGEMAKER_SAFE_PORT_RANGE"}
 """What `sagedock transform` tells a container, as SageMaker does; no container of ours reads it."""
 
 

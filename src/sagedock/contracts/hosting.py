@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sagedock.contracts import capacity, machine
+from sagedock.contracts import capacity, machine, model_directory
 from sagedock.contracts import plan as plans
 from sagedock.contracts.paths import Paths
 from sagedock.contracts.plan import Plan
@@ -39,7 +39,8 @@ class InferenceOptions:
 
     `output` is SAGEMAKER_INFERENCE_OUTPUT (selectable inference), `ensemble` SAGEMAKER_INFERENCE_ENSEMBLE,
     `allow_pickle` SAGEDOCK_ALLOW_PICKLE, `device` 'cpu' or 'gpu'. `bad_records` is SAGEDOCK_BAD_RECORDS: whether a line
-    that cannot be read fails its request, or gets a placeholder among the answers.
+    that cannot be read fails its request, or gets a placeholder among the answers. `streaming` is SAGEDOCK_STREAMING:
+    whether a model that was made to learn from what it answers does so.
     """
 
     output: tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class InferenceOptions:
     allow_pickle: bool = False
     device: str = "cpu"
     bad_records: str = "refuse"
+    streaming: bool = True
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> InferenceOptions:
@@ -58,6 +60,7 @@ class InferenceOptions:
             allow_pickle=_flag(environment, "SAGEDOCK_ALLOW_PICKLE"),
             device=machine.device(environment),
             bad_records=_choice(environment, "SAGEDOCK_BAD_RECORDS", BAD_RECORDS),
+            streaming=_flag(environment, "SAGEDOCK_STREAMING", default=True),
         )
 
 
@@ -72,7 +75,8 @@ class HostingSettings:
     `eviction` is one of EVICTIONS. `single_process` serves without a parent that minds the workers. `metrics` answers
     GET /metrics and logs the same figures every `metrics_seconds`; `request_log` logs each answered invocation.
     `body_memory_bytes` is what the bodies on their way in may take at once in each worker, beside the one that is read
-    on anyway.
+    on anyway. `concurrent_transforms` is how many requests at once the transform job of this container sends, where it
+    says so.
     """
 
     port: int = DEFAULT_PORT
@@ -91,22 +95,27 @@ class HostingSettings:
     metrics_seconds: int = 60
     request_log: bool = False
     body_memory_bytes: int = BODY_MEMORY_MEBIBYTES * MEBIBYTE
+    concurrent_transforms: int = 1
     options: InferenceOptions = field(default_factory=InferenceOptions)
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> HostingSettings:
+    def from_environment(cls, environment: Mapping[str, str], hosted: Path | None = None) -> HostingSettings:
         """What `environment` asks for; a number that does not parse is logged and its default taken (contract D27).
 
+        `hosted` is the model directory, where it is not the environment's.
         Raises UserError or PlatformError for a SAGEDOCK_DEVICE that cannot be had.
         """
         batch = environment.get("SAGEMAKER_BATCH", "").strip()
         multi_model = _multi_model(environment)
         single_process = _flag(environment, "SAGEDOCK_SINGLE_PROCESS")
         alone = multi_model or single_process
-        directory = Paths.from_environment(environment).model
-        plan = None if multi_model else plans.in_force(environment, directory)
+        directory = hosted or Paths.from_environment(environment).model
+        options = InferenceOptions.from_environment(environment)
+        learning = options.streaming and not multi_model and model_directory.learns(directory)
+        plan = None if multi_model or learning else plans.in_force(environment, directory)
         payload = _max_payload(environment)
-        workers, threads = _default_counts(plan, directory, payload, multi_model=multi_model)
+        counts = _default_counts(plan, directory, payload, multi_model=multi_model)
+        workers, threads = (1, 1) if learning else counts
         settings = cls(
             port=_whole(environment, "SAGEMAKER_BIND_TO_PORT", DEFAULT_PORT, 1, 65535),
             workers=1 if alone else _whole(environment, "SAGEMAKER_MODEL_SERVER_WORKERS", workers, 1, 1024),
@@ -122,7 +131,8 @@ class HostingSettings:
             metrics=_flag(environment, "SAGEDOCK_METRICS"),
             metrics_seconds=_whole(environment, "SAGEDOCK_METRICS_SECONDS", 60, 1, 86400),
             request_log=_flag(environment, "SAGEDOCK_REQUEST_LOG"),
-            options=InferenceOptions.from_environment(environment),
+            concurrent_transforms=_whole(environment, "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", 1, 0, 1024),
+            options=options,
         )
         measured = plan and not _asks_for_payload(environment) and settings.answers_by(plan)
         return replace(settings, plan=plan) if measured else settings
@@ -211,8 +221,9 @@ def _whole(environment: Mapping[str, str], name: str, default: int, smallest: in
     return default
 
 
-def _flag(environment: Mapping[str, str], name: str) -> bool:
-    text = environment.get(name, "").strip().lower()
+def _flag(environment: Mapping[str, str], name: str, *, default: bool = False) -> bool:
+    text = environment.get(name, "").strip().lower() or str(default).lower()
     if text not in _TRUE | _FALSE:
-        _log.warning("%s is %r, neither true nor false: using false", name, environment[name])
+        _log.warning("%s is %r, neither true nor false: using %s", name, environment[name], str(default).lower())
+        return default
     return text in _TRUE

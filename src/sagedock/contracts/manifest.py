@@ -41,6 +41,11 @@ class Manifest:
         """Columns of a request record, where the algorithm has such a number."""
         return self.model.get("feature_count")
 
+    @property
+    def learns(self) -> bool:
+        """Whether the model changes with what it answers (`sagedock.algorithm.Learner`)."""
+        return self.model.get("learns") is True
+
 
 def versions_of(distributions: Iterable[str]) -> dict[str, str]:
     """The versions of sagedock, Python and those of `distributions` that are installed."""
@@ -90,6 +95,15 @@ def read(directory: Path) -> Manifest | None:
         raise ModelError(f"cannot use {file}: {error}; deploy the model's archive again") from error
     _verify(directory, manifest)
     return manifest
+
+
+def glanced_at(directory: Path) -> Manifest | None:
+    """The manifest of `directory` without a look at its files; None also for one that `read` refuses."""
+    file = directory / NAME
+    try:
+        return _parsed(_json(file)) if file.is_file() else None
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def _json(file: Path) -> object:

@@ -64,6 +64,18 @@ def examine(directory: Path, *, allow_pickle: bool = False) -> ModelDirectory:
     return found
 
 
+def learns(directory: Path) -> bool:
+    """Whether the manifest says that the model in `directory` changes with what it answers; False where none says so.
+
+    What is wrong with the directory is told when it is examined.
+    """
+    try:
+        found = manifests.glanced_at(_place(directory))
+    except OSError:
+        return False
+    return found is not None and found.learns
+
+
 def _files(directory: Path) -> Iterator[Path]:
     """Every regular file, links to others of the directory included; raises ModelError for what may not lie there."""
     root = directory.resolve()

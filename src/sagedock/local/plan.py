@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from sagedock import __version__
-from sagedock.contracts import capacity, machine
+from sagedock.contracts import capacity, machine, model_directory
 from sagedock.contracts import plan as plans
-from sagedock.contracts.hosting import MEBIBYTE, HostingSettings
+from sagedock.contracts.hosting import MEBIBYTE, HostingSettings, InferenceOptions
 from sagedock.contracts.plan import Plan
 from sagedock.errors import PlatformError, UserError
 from sagedock.local import batches
@@ -87,9 +87,15 @@ def plan(
     """Measure the model in directory `model` for about `seconds`, print a table, and write plan.json.
 
     `limit_ms` bounds the 99th percentile; the default is ten times the median of a quiet server. The plan goes to
-    `output`, else beside the model where that can be written. Raises UserError for a sample that the model refuses or a
-    time too short, and PlatformError when no setting keeps the limit.
+    `output`, else beside the model where that can be written. Raises UserError for a sample that the model refuses, a
+    time too short or a model that learns, and PlatformError when no setting keeps the limit.
     """
+    if model_directory.learns(model) and InferenceOptions.from_environment(environment).streaming:
+        raise UserError(
+            f"the model in {model} learns from the series that it answers: it is served by one worker and one thread, "
+            "and every answer differs. Set SAGEDOCK_STREAMING to off to measure it as it was trained",
+            field="SAGEDOCK_STREAMING",
+        )
     if seconds < SHORTEST_SECONDS:
         raise UserError(f"--seconds is {seconds:g}; measuring takes {SHORTEST_SECONDS:g} or more", field="--seconds")
     inherited = {name: value for name, value in environment.items() if name not in REPLACED}

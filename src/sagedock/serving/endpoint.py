@@ -79,7 +79,7 @@ class Endpoint:
             if self._speaks:
                 _log.error("cannot serve: %s", error)
         finally:
-            with self._lock:
+            with self._lock:  # until all are on their way: who comes now comes behind them
                 waiting, self._waiting = self._waiting, None
-            for action in waiting or ():
-                action(self)
+                for action in waiting or ():
+                    action(self)

@@ -77,6 +77,8 @@ def _load(directory: Path, algorithm_name: str | None, settings: HostingSettings
         signatures.require_safe(file, allow_pickle=options.allow_pickle)
     with hidden(algorithm.unneeded):
         model = algorithm.load(found.path, found.manifest, options)
+        if getattr(model, "learns", False):
+            _require_one_at_a_time(settings)
         loaded = Loaded(
             algorithm, model, _default_accept(algorithm, settings.default_accept), options.bad_records == MARKED
         )
@@ -134,6 +136,23 @@ def _default_accept(algorithm: Algorithm, asked: str | None) -> str | None:
         algorithm.default_response_type,
     )
     return None
+
+
+def _require_one_at_a_time(settings: HostingSettings) -> None:
+    """Raise ModelError where requests would be answered by several copies of a model, or not in their order."""
+    counts = {
+        "SAGEMAKER_MODEL_SERVER_WORKERS": settings.workers,
+        "SAGEDOCK_INFERENCE_THREADS": settings.threads,
+        "MaxConcurrentTransforms (SAGEMAKER_MAX_CONCURRENT_TRANSFORMS)": settings.concurrent_transforms,
+    }
+    reasons = [f"{name} is {count}, not 1" for name, count in counts.items() if count > 1]
+    if settings.multi_model:
+        reasons = ["SAGEMAKER_MULTI_MODEL is true, and a server of many models unloads and loads them again"]
+    if reasons:
+        raise ModelError(
+            f"the model learns from the series that it answers, in one process and in order, but {', '.join(reasons)}: "
+            "change that, or set SAGEDOCK_STREAMING to off, which answers by the model as it was trained"
+        )
 
 
 def _warm_up(loaded: Loaded) -> None:

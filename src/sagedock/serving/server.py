@@ -48,7 +48,7 @@ def serve(environment: Mapping[str, str], model: Path | None = None) -> int:
         signal.signal(signal_number, _leave)
     os.environ.update({name: environment.get(name) or "1" for name in THREAD_CAPS})
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    settings = HostingSettings.from_environment(environment)
+    settings = HostingSettings.from_environment(environment, model)
     paths = replace(Paths.from_environment(environment), hosted=model)
     directory = paths.models if settings.multi_model else paths.model
     try:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from sagedock.algorithms.randomcutforest.hyperparameters import NOT_OF_THE_MODEL
-from sagedock.algorithms.randomcutforest.sampling import Reservoir
+from sagedock.algorithms.randomcutforest.sampling import Floats, Reservoir
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.checkpoints import CheckpointFiles, require_same_job
 from sagedock.contracts.files import make_directory
@@ -56,10 +56,11 @@ class Checkpoints:
         files = [[str(file.relative_to(channel.path)), file.stat().st_size] for file in channel.files()]
         return cls(directory, json.loads(json.dumps({**asked, "content type": channel.content_type, "files": files})))
 
-    def resume(self, reservoir: Reservoir) -> int:
+    def resume(self, reservoir: Reservoir, columns: int) -> tuple[int, Floats]:
         """Let `reservoir` go on where the newest whole checkpoint stands; behind so many files, 0 without one.
 
-        A damaged file is passed over with a warning. Raises UserError when it belongs to another job.
+        Gives the last points (points, columns) before it, too, of which shingles are made. A damaged file is passed
+        over with a warning. Raises UserError when it belongs to another job.
         """
         for number, file in self._files.newest_first() if self.directory is not None else ():
             found = self._read(file)
@@ -67,27 +68,29 @@ class Checkpoints:
                 log.warning("checkpoint %s is damaged: trying the one before", file)
                 continue
             require_same_job(file, json.loads(found.metadata["job"]), self.job)
-            reservoir.restore(found.arrays["rows"], json.loads(found.metadata["state"]))
+            state = json.loads(found.metadata["state"])
+            reservoir.restore(found.arrays["rows"], state)
             self._saved = reservoir.seen
             log.info("Checkpoint loaded from %s", file)
             log.info("Resuming behind file %d of the train channel, row %d", number, reservoir.seen)
-            return number
-        return 0
+            return number, np.array(state.get("last", []), np.float32).reshape(-1, columns)
+        return 0, np.empty((0, columns), np.float32)
 
-    def after(self, number: int, reservoir: Reservoir) -> None:
+    def after(self, number: int, reservoir: Reservoir, last: Floats) -> None:
         """The pass has come to the end of file `number`: write a checkpoint, if it is time for one."""
         row = reservoir.rows[:1].nbytes
         read = (reservoir.seen - self._saved) * row
         if read >= max(self.least_bytes, 4 * len(reservoir.rows) * row):
-            self.complete(number, reservoir)
+            self.complete(number, reservoir, last)
 
-    def complete(self, number: int, reservoir: Reservoir) -> None:
+    def complete(self, number: int, reservoir: Reservoir, last: Floats) -> None:
         """Write the checkpoint of file `number`, unless nothing was read since the last one."""
         if self.directory is None or reservoir.seen == self._saved:
             return
         make_directory(self.directory)
         file, rows = self._files.file(number), np.ascontiguousarray(reservoir.rows)
-        facts = {"job": json.dumps(self.job), "state": json.dumps(reservoir.state())}
+        state = {**reservoir.state(), "last": last.tolist()}
+        facts = {"job": json.dumps(self.job), "state": json.dumps(state)}
         safetensors.write(file, {"rows": rows}, {**facts, "crc": _crc(rows, facts)})
         self._files.keep_newest(file)
         self._saved = reservoir.seen

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sagedock.algorithms.randomcutforest.detector import Scorer
 from sagedock.algorithms.randomcutforest.peaks import Peak, Peaks, shingle_size
 from sagedock.errors import UserError
 from sagedock.formats.rows import first_missing
 from sagedock.formats.table import Floats, Part
 
+Scores = tuple[Floats, Floats | None]
 DEVIATIONS = 3
 SHOWN = 10
 """The highest rows, which the report explains."""
@@ -70,7 +70,10 @@ def evaluate(scores: NDArray[np.float32], labels: NDArray[np.float32]) -> Evalua
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Rows in order: scores and labels (rows,), the values of their last column (rows,), and the highest of them."""
+    """Rows in order: scores and labels (rows,), the values of their last column (rows,), and the highest of them.
+
+    These hold what each column adds to the score in the place of the row, where that was told with the score.
+    """
 
     scores: Floats
     labels: Floats
@@ -78,9 +81,10 @@ class ScoredRows:
     peaks: Sequence[Peak]
 
 
-def scored(scorer: Scorer, parts: Iterable[Part], threads: int, apart: int = 1) -> ScoredRows:
-    """Score every row of the test channel; peaks lie `apart` rows or more from one another.
+def scored(score: Callable[[Part], Scores], parts: Iterable[Part], apart: int = 1) -> ScoredRows:
+    """Score every row of the test channel, in order; peaks lie `apart` rows or more from one another.
 
+    `score` gives the scores of a part (rows,) and, if it likes, what each column adds to them (rows, columns).
     Raises UserError naming the row whose label is none of 0 and 1, or that lacks a value.
     """
     scores: list[Floats] = []
@@ -92,9 +96,10 @@ def scored(scorer: Scorer, parts: Iterable[Part], threads: int, apart: int = 1) 
         rows = part.table.dense
         peaks.apart = max(peaks.apart, shingle_size(rows))
         labels.append(_labels(part))
-        scores.append(scorer.scores(rows, threads))
+        found, shares = score(part)
+        scores.append(found)
         newest.append(rows[:, -1].copy())
-        peaks.add(rows, scores[-1])
+        peaks.add(rows if shares is None else shares, found)
     if not scores:
         raise UserError("the test channel holds no rows: give it some, or leave it out", field="test")
     return ScoredRows(np.concatenate(scores), np.concatenate(labels), np.concatenate(newest), peaks.found)

@@ -82,6 +82,20 @@ PARAMETERS = (
         Real(Interval(0, 0.5, low_open=True)),
         "Extension of sagedock: choose the cut-off that so great a share of rows like the training data exceeds.",
     ),
+    Parameter(
+        "_streaming",
+        Boolean(),
+        "Extension of sagedock: go on learning. Each point of the test channel, and then of requests, is scored and "
+        "then learnt.",
+        default=False,
+    ),
+    Parameter(
+        "_time_decay",
+        Real(Interval(0, 1)),
+        "Extension of sagedock: with _streaming, a tree forgets a point after 1 / _time_decay others on average; 0 "
+        "for never.",
+        library_default="1 / (10 samples of a tree)",
+    ),
 )
 
 
@@ -94,9 +108,14 @@ def _check_width(values: Values) -> Iterable[str]:
         )
 
 
+def _check_decay(values: Values) -> Iterable[str]:
+    if "_time_decay" in values and not values["_streaming"]:
+        yield "_time_decay has no meaning without _streaming: set _streaming to true, or leave _time_decay out"
+
+
 HYPERPARAMETERS = Declaration(
     PARAMETERS,
-    (Rule(("_shingle_size", "feature_dim"), _check_width),),
+    (Rule(("_shingle_size", "feature_dim"), _check_width), Rule(("_time_decay", "_streaming"), _check_decay)),
     unknown="Additional properties are not allowed ({name!r} was unexpected)",
 )
 
@@ -110,6 +129,8 @@ NOT_OF_THE_MODEL = frozenset(
         "_sampling",
         "_scale_columns",
         "_false_alarm_rate",
+        "_streaming",
+        "_time_decay",
     }
 )
 """Hyperparameters in which a job may differ from the one whose checkpoint it resumes."""

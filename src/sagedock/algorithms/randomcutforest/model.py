@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sagedock.algorithms.randomcutforest import ALGORITHM, artefact, direct
 from sagedock.algorithms.randomcutforest.answers import SCORE, Answers
@@ -20,6 +21,11 @@ from sagedock.errors import ModelError
 from sagedock.formats import requests
 from sagedock.formats.media_types import CSV, MediaType
 from sagedock.formats.table import Predictions, Table
+
+if TYPE_CHECKING:
+    from sagedock.algorithms.randomcutforest.stream_model import StreamModel
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -58,9 +64,12 @@ class RandomCutForestModel:
 
         A model of shingles takes them for one series, which needs as many points as a shingle.
         """
-        table = requests.decode_fixed(body, media_type, self.detector.columns)
-        size = self.detector.shingle_size
+        table, size = self.table(body, media_type), self.detector.shingle_size
         return table if size == 1 else Series.of(table, size)
+
+    def table(self, body: bytes, media_type: MediaType) -> Table:
+        """The points of a request."""
+        return requests.decode_fixed(body, media_type, self.detector.columns)
 
     def predict(self, records: Table | Series) -> Predictions:
         """An anomaly score for each row, 0 or more; about 1 is usual, and there is no upper bound of 1."""
@@ -88,8 +97,11 @@ class RandomCutForestModel:
         }
 
 
-def load(directory: Path, manifest: Manifest | None, options: InferenceOptions) -> RandomCutForestModel:
-    """The model in `directory`: the manifest's file or, without one, `model_algo-1`; raises ModelError."""
+def load(directory: Path, manifest: Manifest | None, options: InferenceOptions) -> RandomCutForestModel | StreamModel:
+    """The model in `directory`: the manifest's file or, without one, `model_algo-1`; raises ModelError.
+
+    It learns where its manifest says so and `options` let it.
+    """
     file = directory / _name(directory, manifest)
     detector, _ = artefact.read(file)
     facts = dict(manifest.model) if manifest else {}
@@ -98,17 +110,30 @@ def load(directory: Path, manifest: Manifest | None, options: InferenceOptions) 
             f"{file} has {detector.columns} columns, and its manifest says {manifest.feature_count}: deploy the "
             "model's archive again"
         )
-    if detector.shingle_size > 1:
-        _require_whole_requests(options)
-    return RandomCutForestModel(detector, Answers.of(options.output, _cut_off(directory, facts)), facts)
+    learns = manifest is not None and manifest.learns and options.streaming
+    if detector.shingle_size > 1 or learns:
+        _require_whole_requests(options, "learns" if learns else "scores")
+    still = RandomCutForestModel(detector, Answers.of(options.output, _cut_off(directory, facts)), facts)
+    return _learning(directory, still) if learns else still
 
 
-def _require_whole_requests(options: InferenceOptions) -> None:
+def _learning(directory: Path, still: RandomCutForestModel) -> StreamModel:
+    from sagedock.algorithms.randomcutforest import stream_state  # what other forests need not wait for
+    from sagedock.algorithms.randomcutforest.stream_model import StreamModel
+
+    stream, last = stream_state.read(directory / stream_state.NAME, still.detector)
+    model = StreamModel(still, stream, last)
+    model.warm_up()
+    log.info("learning goes on from the state of training, %d rows so far", stream.seen)
+    return model
+
+
+def _require_whole_requests(options: InferenceOptions, does: str) -> None:
     """Raise ModelError where a request may be cut into parts, which would become series of their own."""
     if options.bad_records == MARKED:
         raise ModelError(
             f"SAGEDOCK_BAD_RECORDS is {MARKED}, which answers good lines without their neighbours, and this model "
-            "scores the points of a series together: unset it"
+            f"{does} the points of a series together: unset it"
         )
 
 

@@ -11,7 +11,7 @@ from sagedock.formats.table import Floats
 
 @dataclass(frozen=True)
 class Peak:
-    """A row (columns,) by its number, counted from 0, and its score."""
+    """A row (columns,), or what is known of it in its place, by its number, counted from 0, and its score."""
 
     number: int
     score: float

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sagedock.algorithms.randomcutforest import cut_off, sampling
+from sagedock.algorithms.randomcutforest.forest import LANES
 from sagedock.algorithms.randomcutforest.hyperparameters import METRICS, OVERLAPPING
 from sagedock.algorithms.randomcutforest.trees import Floats
 from sagedock.contracts.channels import Channel
@@ -24,7 +25,7 @@ class Plan:
     many columns.
 
     `figures` are those that the test channel is judged by; `hosts` share the work of sampling. `overlaps` and `scales`
-    are the hyperparameters _sampling and _scale_columns.
+    are the hyperparameters _sampling and _scale_columns, `streams` and `decay` are _streaming and _time_decay.
     """
 
     columns: int
@@ -37,6 +38,8 @@ class Plan:
     overlaps: bool = False
     scales: bool = False
     false_alarm_rate: float | None = None
+    streams: bool = False
+    decay: float | None = None
 
     @classmethod
     def of(cls, values: Values, hosts: int) -> Plan:
@@ -52,6 +55,8 @@ class Plan:
             overlaps=values["_sampling"] == OVERLAPPING,
             scales=values["_scale_columns"],
             false_alarm_rate=values.get("_false_alarm_rate"),
+            streams=values["_streaming"],
+            decay=values.get("_time_decay"),
         )
 
     @property
@@ -90,6 +95,11 @@ class Plan:
         cut = 2 * self.width * _FLOAT + _FLOAT + _INTEGER
         return self.rows_in_forest(rows) * (points + leaf + cut)
 
+    def stream_bytes(self, rows: int) -> int:
+        """What a stream takes, and once more while it is saved: a point and a box for each, and what links them."""
+        lanes = -(-self.width // LANES) * LANES
+        return 2 * self.rows_in_forest(rows) * (3 * lanes * _FLOAT + 9 * _INTEGER) if self.streams else 0
+
 
 def most_rows(channel: Channel, content_type: str, plan: Plan) -> int:
     """How many rows of `channel` the sample can hold: its capacity, or fewer where its files are too short for that."""
@@ -115,7 +125,7 @@ def require_rows(rows: int, plan: Plan) -> None:
 
 def require_memory(plan: Plan, rows: int, available: int) -> None:
     """Raise UserError when a forest of `rows` sampled rows does not fit into `available` bytes."""
-    needed = plan.sample_bytes(rows) + plan.forest_bytes(rows)
+    needed = plan.sample_bytes(rows) + plan.forest_bytes(rows) + plan.stream_bytes(rows)
     if needed > available:
         raise UserError(
             f"a forest of {plan.trees} trees with {plan.samples_per_tree} samples of {plan.width} columns takes up "

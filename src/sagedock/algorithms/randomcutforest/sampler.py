@@ -36,7 +36,7 @@ def sample(channel: Channel, plan: Plan, context: Context, journal: Journal, che
     media_type = parse_media_type(channel.content_type or RECORDIO)
     rows = most_rows(channel, media_type.essence, plan)
     reservoir = Reservoir(rows, plan.width, [plan.seed, context.cluster.rank])
-    begun = checkpoints.resume(reservoir)
+    begun, last = checkpoints.resume(reservoir, plan.columns)
     way = _Pass(channel, begun, several=plan.hosts > 1)
     journal.say("Validating that feature_dim agrees with dimensions in training data...")
     parts = _begun(way.parts(media_type, plan.columns))
@@ -48,16 +48,17 @@ def sample(channel: Channel, plan: Plan, context: Context, journal: Journal, che
     shingler = Shingler(plan.shingle_size, plan.columns)
     for part in parts:
         if part is None:
-            checkpoints.after(way.done, reservoir)
+            last = shingler.last if len(shingler.last) else last
+            checkpoints.after(way.done, reservoir, last)
             shingler = Shingler(plan.shingle_size, plan.columns)  # another file is another series
         else:
             require_values(part)
             reservoir.add(shingler.add(part.table.dense))
             journal.progress(way.share)
-    checkpoints.complete(way.done, reservoir)
+    checkpoints.complete(way.done, reservoir, last)
     seen = reservoir.seen - resumed
     journal.sampled(str(channel.path), seen, seen * plan.width * 4, BATCH, begin, time.time())
-    return HostSample(reservoir.rows, reservoir.seen)
+    return HostSample(reservoir.rows, reservoir.seen, last)
 
 
 def read_channel(channel: Channel, columns: int, *, labelled: bool) -> Iterator[Part]:

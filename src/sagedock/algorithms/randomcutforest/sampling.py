@@ -6,7 +6,7 @@ Park et al. (2004) is the reference of SageMaker's documentation. Memory is that
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -76,10 +76,14 @@ def _taken(random: np.random.Generator, first: int, last: int, capacity: int) ->
 
 @dataclass(frozen=True)
 class HostSample:
-    """What a host has sampled: (sampled, columns) of the `seen` rows of its shard."""
+    """What a host has sampled: (sampled, columns) of the `seen` rows of its shard.
+
+    `last` are the points that the next shingle of the series would begin with, where rows are shingles.
+    """
 
     rows: Floats
     seen: int
+    last: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
 
 @dataclass(frozen=True)

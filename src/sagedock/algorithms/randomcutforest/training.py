@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from sagedock.algorithms.randomcutforest import forest as forests
 from sagedock.algorithms.randomcutforest.checkpoints import Checkpoints
 from sagedock.algorithms.randomcutforest.cuda import CudaForest
 from sagedock.algorithms.randomcutforest.cut_off import Decision
-from sagedock.algorithms.randomcutforest.detector import Detector, column_weights
-from sagedock.algorithms.randomcutforest.evaluation import evaluate, require_values, scored
+from sagedock.algorithms.randomcutforest.detector import Detector, Scorer, column_weights
+from sagedock.algorithms.randomcutforest.evaluation import Scores, evaluate, require_values, scored
+from sagedock.algorithms.randomcutforest.following import Following
 from sagedock.algorithms.randomcutforest.hyperparameters import DEFAULTS
 from sagedock.algorithms.randomcutforest.journal import Journal
 from sagedock.algorithms.randomcutforest.model import RandomCutForestModel
@@ -24,6 +26,8 @@ from sagedock.algorithms.randomcutforest.report import Findings, Names
 from sagedock.algorithms.randomcutforest.sampler import read_channel, sample
 from sagedock.algorithms.randomcutforest.sampling import Floats, HostSample, Sample
 from sagedock.algorithms.randomcutforest.shingles import lag_names, shingled_parts
+from sagedock.algorithms.randomcutforest.stream import Stream
+from sagedock.algorithms.randomcutforest.stream_model import StreamModel
 from sagedock.contracts import machine
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.hyperparameters import Values
@@ -49,10 +53,16 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
     require_rows(len(whole.rows), plan)
     detector = build(whole.rows, plan, context, journal)
     decision = _decision(detector, whole, plan, context, journal)
-    findings = _test(detector, plan, channels, context, journal)
+    following = Following(detector, partial(_stream, detector, whole, plan), sampled.last) if plan.streams else None
+    findings = _test(detector, following, plan, channels, context, journal)
     facts = {"rows": whole.seen} if decision is None else {"rows": whole.seen, "decision": decision.described()}
     model = RandomCutForestModel(detector, facts=facts)
-    return Trained(model, *report.made(detector.forest, whole.seen, findings, decision))
+    learning = StreamModel(model, following.stream, following.last) if following is not None else model
+    return Trained(learning, *report.made(detector.forest, whole.seen, findings, decision))
+
+
+def _stream(detector: Detector, whole: Sample, plan: Plan) -> Stream:
+    return Stream.of(detector.forest, whole.seen, plan.seed, plan.decay)
 
 
 def gathered(sampled: HostSample, plan: Plan, cluster: Cluster, journal: Journal) -> Sample | None:
@@ -119,23 +129,42 @@ def _decision(detector: Detector, whole: Sample, plan: Plan, context: Context, j
 
 
 def _test(
-    detector: Detector, plan: Plan, channels: Mapping[str, Channel], context: Context, journal: Journal
+    detector: Detector,
+    following: Following | None,
+    plan: Plan,
+    channels: Mapping[str, Channel],
+    context: Context,
+    journal: Journal,
 ) -> Findings | None:
-    """How the forest does on the test channel; None without one, and where the job was stopped before its end."""
+    """How the forest does on the test channel, learning it if there is a `following`; None without such a channel, and
+    where the job was stopped before its end.
+    """
     if "test" not in channels:
         journal.say("Test data is not provided.")
         return None
     parts = shingled_parts(_whole_rows(channels["test"], plan), plan.shingle_size)
-    scorer = detector.by(CudaForest(detector.forest)) if context.device == "gpu" else detector
-    rows = context.unless_stopped(lambda: scored(scorer, parts, machine.cpu_count(), plan.shingle_size))
+    score = following.scores if following is not None else partial(_scores, _scorer(detector, context))
+    rows = context.unless_stopped(lambda: scored(score, parts, plan.shingle_size))
     if rows is None:
         log.warning("stopped while the test channel was scored: the model is whole, and there are no test figures")
+        if following is not None:
+            following.forget()
+            log.warning("nothing of the test channel is learnt: the stream goes on from the train channel")
         return None
     evaluation = evaluate(rows.scores, rows.labels)
     figures = evaluation.figures()
     journal.tested({name: figures[name] for name in plan.figures})
-    attributions = detector.attributions(np.stack([peak.row for peak in rows.peaks]))
+    told = np.stack([peak.row for peak in rows.peaks])
+    attributions = detector.attributions(told) if following is None else told
     return Findings(rows, evaluation, _names(channels, plan, len(rows.scores)), attributions)
+
+
+def _scorer(detector: Detector, context: Context) -> Scorer:
+    return detector.by(CudaForest(detector.forest)) if context.device == "gpu" else detector
+
+
+def _scores(scorer: Scorer, part: Part) -> Scores:
+    return scorer.scores(part.table.dense, machine.cpu_count()), None
 
 
 def _whole_rows(channel: Channel, plan: Plan) -> Iterator[Part]:
