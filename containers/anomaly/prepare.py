@@ -7,7 +7,8 @@ which a day ends), `test/taxi.csv` (the same with a label first: 1 where half of
 `windows.csv`) and, for the report, `timestamps/timestamps.txt` and `feature-names/feature-names.txt`; and
 `request.csv`, the rows of the last week, to be sent to /invocations. `series/` holds the same series point by point,
 for jobs that leave the shingles to sagedock: `train/taxi.csv`, `test/taxi.csv`, `timestamps/timestamps.txt` and
-`request.csv`.
+`request.csv`. `stream/` is for a job that goes on learning: `train/taxi.csv` holds the first two months,
+`test/taxi.csv` and `timestamps/timestamps.txt` what came then, `request.csv` the last week, which is in neither.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ WINDOWS = Path(__file__).with_name("windows.csv")
 STEP = timedelta(minutes=30)
 SHINGLE = 48
 """Half hours of a day."""
+WEEK = 7 * SHINGLE
+TWO_MONTHS = 62 * SHINGLE
+"""July and August."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ def prepare(data: Path, windows: Path, directory: Path) -> tuple[Series, NDArray
     write_text(make_directory(directory / "feature-names") / "feature-names.txt", "".join(f"{n}\n" for n in names))
     _write_channels(directory, rows, within, series.timestamps[SHINGLE - 1 :])
     _write_channels(directory / "series", series.counts[:, None], labels, series.timestamps)
+    _write_stream(directory / "stream", series, labels)
     return series, labels
 
 
@@ -106,7 +111,21 @@ def _write_channels(
     """Write train, test, timestamps and a request of the last week, from rows (points, columns)."""
     _write(directory / "train" / "taxi.csv", rows)
     _write(directory / "test" / "taxi.csv", np.column_stack([labels, rows]))
-    _write(directory / "request.csv", rows[-7 * SHINGLE :])
+    _write(directory / "request.csv", rows[-WEEK:])
+    _write_times(directory, timestamps)
+
+
+def _write_stream(directory: Path, series: Series, labels: NDArray[np.int64]) -> None:
+    """Write the series in three: what is known at first, what is followed, and what a server is asked then."""
+    counts, first = series.counts[:, None], min(TWO_MONTHS, len(labels) // 3)
+    end = max(first, len(labels) - WEEK)
+    _write(directory / "train" / "taxi.csv", counts[:first])
+    _write(directory / "test" / "taxi.csv", np.column_stack([labels, counts])[first:end])
+    _write(directory / "request.csv", counts[end:])
+    _write_times(directory, series.timestamps[first:end])
+
+
+def _write_times(directory: Path, timestamps: Sequence[datetime]) -> None:
     times = "".join(f"{time}\n" for time in timestamps)
     write_text(make_directory(directory / "timestamps") / "timestamps.txt", times)
 

@@ -60,6 +60,26 @@ def test_the_series_is_written_point_by_point(channels: Path, anomaly: ModuleTyp
     assert (labelled[0], labelled[-1]) == ("2014-10-30 15:30:00", "2015-01-29 03:30:00")
 
 
+def test_a_stream_is_the_series_in_three(channels: Path) -> None:
+    """Issue 4 item 3: what is known, what is followed, and what a server is asked."""
+    whole = numbers(channels / "series" / "test" / "taxi.csv")
+    stream = channels / "stream"
+    known, asked = numbers(stream / "train" / "taxi.csv"), numbers(stream / "request.csv")
+    followed = numbers(stream / "test" / "taxi.csv")
+    times = (stream / "timestamps" / "timestamps.txt").read_text().splitlines()
+    np.testing.assert_array_equal(np.concatenate([known[:, 0], followed[:, 1], asked[:, 0]]), whole[:, 1])
+    np.testing.assert_array_equal(followed[:, 0], whole[len(known) : -len(asked), 0])
+    assert (len(known), len(followed), len(asked)) == (62 * 48, len(times), 7 * 48)
+    assert (times[0], times[-1]) == ("2014-09-01 00:00:00", "2015-01-24 23:30:00")
+
+
+def test_a_short_series_is_still_three(anomaly: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "series.csv").write_text(HEADER + "".join(ROWS))
+    anomaly.prepare(tmp_path / "series.csv", anomaly.WINDOWS, tmp_path)
+    lengths = [len(numbers(tmp_path / "stream" / name)) for name in ("train/taxi.csv", "request.csv")]
+    assert lengths == [33, 67]
+
+
 def test_the_shingles_are_the_workshops_and_the_last_window_is_among_them(channels: Path) -> None:
     """rcf 6.7: row n is x[n : n + 48]; the notebook's loop loses the last of them."""
     counts = numbers(channels / "series" / "train" / "taxi.csv")[:, 0]

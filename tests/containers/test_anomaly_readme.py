@@ -16,11 +16,11 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "containers" / "anomaly" / "README.md").read_text()
 
 
-def command(start: str, made: Path) -> list[str]:
-    """The indented command of the page that begins with `start`, writing below `made` instead of build/."""
-    found = re.search(rf"^    {re.escape(start)}(?:.*\\\n)*.*$", README, re.MULTILINE)
-    assert found is not None, start
-    words = shlex.split(found[0].replace("\\\n", " ").replace("build/", f"{made}/"))
+def command(start: str, made: Path, number: int = 0) -> list[str]:
+    """An indented command of the page that begins with `start`, writing below `made` instead of build/."""
+    found = re.findall(rf"^    {re.escape(start)}(?:.*\\\n)*.*$", README, re.MULTILINE)
+    assert len(found) > number, start
+    words = shlex.split(found[number].replace("\\\n", " ").replace("build/", f"{made}/"))
     return [sys.executable, *(words[1:] if words[0].endswith("/python") else ["-m", "sagedock", *words[1:]])]
 
 
@@ -80,3 +80,21 @@ def test_the_last_week_is_scored_in_a_batch(made: Path) -> None:
     scores = [json.loads(line)["score"] for line in lines]
     assert max(scores) > 1.4
     assert min(scores) > 0.5
+
+
+def test_the_stream_follows_the_months_and_learns_the_last_week(made: Path) -> None:
+    """Issue 4 item 3: score, then learn, from the raw series on."""
+    ran(command(".venv/bin/sagedock run", made, 1))
+    tested = json.loads((made / "anomaly-stream-job" / "output" / "data" / "metrics.json").read_text())["test"]
+    assert row("half hours known, followed") == f"2,976, {tested['rows']:,}"
+    assert row("points above the cut-off, labelled") == str(tested["true_positives"])
+    assert row("points above the cut-off, not labelled") == str(tested["false_positives"])
+    for name, peak in zip(("the highest peak followed", "the second followed"), tested["highest"], strict=False):
+        assert row(name).startswith(peak["row"])
+        assert row(name).endswith(f"{peak['score']:.4f}")
+        assert peak["label"] == 1
+    ran(command(".venv/bin/sagedock transform", made, 1))
+    lines = (made / "anomaly-stream-scores" / "request.csv.out").read_text().splitlines()
+    scores = [json.loads(line)["score"] for line in lines]
+    assert f"up to {max(scores):.4f} in the storm" in README
+    assert 96 < scores.index(max(scores)) < 4 * 48, "on 27 or 28 January"

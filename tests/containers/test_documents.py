@@ -57,6 +57,13 @@ def test_a_body_tells_its_kind(workload: str, name: str) -> None:
     assert found.name == f"sagedock-{workload}"
 
 
+def test_a_stream_is_another_job_of_the_same_kind() -> None:
+    body = document("anomaly", "stream-training-job")
+    assert refused("CreateTrainingJob", body) == ""
+    given = {name: text for name, text in body["HyperParameters"].items() if name != "sagedock_algorithm"}
+    assert algorithms.find("randomcutforest").hyperparameters.parse(given)["_streaming"] is True
+
+
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_an_endpoint_finds_its_parts_beside_it(workload: str) -> None:
     endpoint = documents.read(CONTAINERS / workload / "endpoint.json")
