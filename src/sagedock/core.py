@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from sagedock.text_core import TextCore
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -74,7 +76,7 @@ class CutForest(Protocol):
         """
 
 
-class Native(Protocol):
+class Native(TextCore, Protocol):
     """What sagedock._core offers. Arrays are float32 unless said, in C order; long work gives the lock back."""
 
     def csv(self, body: bytes | memoryview) -> NDArray[np.float32] | None:

@@ -20,8 +20,10 @@
 #include <string_view>
 #include <vector>
 
+#include "classifier.hpp"
 #include "csv.hpp"
 #include "cuts.hpp"
+#include "examples.hpp"
 #include "growth.hpp"
 #include "instances.hpp"
 #include "lines.hpp"
@@ -29,10 +31,13 @@
 #include "nearest.hpp"
 #include "number.hpp"
 #include "processor.hpp"
+#include "questions.hpp"
 #include "repr.hpp"
 #include "reservoir.hpp"
+#include "text.hpp"
 #include "tokenizer.hpp"
 #include "trees.hpp"
+#include "vocabulary.hpp"
 #include "word_vectors.hpp"
 
 namespace {
@@ -415,6 +420,8 @@ void fuzz_growth(std::string_view text) {
     for (std::size_t i = 0; i < cut_count; ++i) require(std::isfinite(cut[i]), "cuts are numbers");
 }
 
+#include "fuzz_text.hpp"
+
 struct Kernel {
     std::function<void(std::string_view)> run;
     std::vector<std::string> examples;  // what is damaged
@@ -445,6 +452,10 @@ const std::map<std::string, Kernel> kernels = {
                                     "{\"features\":[1]}\n{\"features\":[0.25]}\n", "{\"features\":[1,2,3]}", "{\"features\": [1, 2]}\r\n\n"}}},
     {"cuts", {fuzz_cuts, {std::string(64, '\x01') + std::string(64, '\x02'), "\x01\x03\x02\x03 a tree and another", tables[0]}}},
     {"growth", {fuzz_growth, {std::string("\x01\x07\x02") + std::string(64, '\x03'), "\x02\x0b\x01 some points", tables[0]}}},
+    {"text", {fuzz_text, {"__label__A  the movie was\texcellent\n__label__b na\xc3\xafve </s> \xe6\x9d\xb1\n\nthe the", "a b c d e f g h i j k __label__ "}}},
+    {"questions", {fuzz_questions, {R"({"instances": ["a \u00e9\ud83d\ude00\n", "b"], "configuration": {"k": 2}})", R"({"source": "one", "k": 3})" "\n" R"({"source":"two\\"})"}}},
+    {"classifier", {fuzz_classifier, {"\x05\x20\x03 some bytes that are numbers, as they stand here, a b c", std::string(100, '\x42') + "a b"}}},
+    {"learning", {fuzz_learning, {"\x05\x03\x01\x04 some bytes that are numbers, as they stand here", std::string("\x02\x11\x06\x02") + std::string(90, '\x31')}}},
     {"forest", {fuzz_forest, {std::string(64, '\x01') + std::string(64, '\x02'), "\x01\x03\x02\x03 a tree and another", tables[0]}}},
 };
 

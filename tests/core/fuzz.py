@@ -33,6 +33,10 @@ KERNELS = (
     "cuts",
     "growth",
     "instances",
+    "text",
+    "questions",
+    "classifier",
+    "learning",
 )
 
 

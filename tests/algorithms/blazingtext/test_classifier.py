@@ -17,12 +17,16 @@ from sagedock.algorithms.blazingtext.probabilities import Tree
 from sagedock.errors import ModelError
 from tests.algorithms.blazingtext.corpora import in_blocks, texts, topics, with_random_matrices
 
+pytestmark = pytest.mark.usefixtures("way")
+
 LABELS = 7
 TEXT = topics(600, labels=LABELS).encode() + b"__label__1 the movie was excellent\n"
 
 
 @pytest.fixture(scope="module", params=probabilities.LOSSES)
-def models(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Classifier]:
+def models(
+    way: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Any, Classifier]:
     """A model of fastText's, and its numbers as ours has them."""
     folder = tmp_path_factory.mktemp("classifier")
     theirs = with_random_matrices(folder, TEXT, dim=21, loss=request.param, wordNgrams=2, minn=2, maxn=3)

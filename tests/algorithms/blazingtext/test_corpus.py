@@ -16,9 +16,11 @@ from sagedock.algorithms.blazingtext import corpus
 from sagedock.algorithms.blazingtext.corpus import Examples
 from sagedock.algorithms.blazingtext.dictionary import tokens_of
 from sagedock.algorithms.blazingtext.ngrams import Ngrams
-from sagedock.algorithms.blazingtext.vocabulary import CUT, Vocabulary
+from sagedock.algorithms.blazingtext.vocabulary import CUT, vocabulary
 from sagedock.errors import UserError
 from tests.algorithms.blazingtext.corpora import in_blocks, texts
+
+pytestmark = pytest.mark.usefixtures("way")
 
 LEAST = "__label__1 the movie was excellent\n"
 
@@ -53,7 +55,7 @@ def test_an_examples_rows_are_those_of_its_line(folder: Path, text: str, min_cou
     found = corpus.read_examples([blocks], folder, min_count=min_count, ngrams=ngrams)
     expected = [found.dictionary.line(line) for line in content.encode().split(b"\n")[:-1]]
     expected = [(rows, labels) for rows, labels in expected if rows and labels]
-    assert parts(found.rows, found.starts) == [rows for rows, _ in expected]
+    assert parts(found.seen[found.rows], found.starts) == [rows for rows, _ in expected]
     assert parts(found.labels, found.label_starts) == [labels for _, labels in expected]
 
 
@@ -89,7 +91,7 @@ def test_long_lines_become_sentences_of_1024_words(folder: Path, monkeypatch: py
 def test_a_text_may_end_without_a_line_feed(folder: Path) -> None:
     """Then its last line has no `</s>`, as in fastText, and the next text begins a new line."""
     found = read(folder, b"__label__1 a b", b"c __label__2\n")
-    words = [[found.dictionary.words[row] for row in line] for line in parts(found.rows, found.starts)]
+    words = [[found.dictionary.words[row] for row in line] for line in parts(found.seen[found.rows], found.starts)]
     assert words == [[b"a", b"b"], [b"c", b"</s>"]]
     assert found.token_starts.tolist() == [0, 3, 6]
     assert found.dictionary.tokens == 6
@@ -115,18 +117,23 @@ def test_labels_that_training_did_not_see_are_counted(folder: Path, tmp_path: Pa
     found = corpus.encode_examples([[b"__label__3 a\n__label__3 __label__2 a x\nno label\n"]], tmp_path, known)
     assert (found.unseen, found.unlabelled, found.first_unlabelled) == (1, 1, 3)
     assert parts(found.labels, found.label_starts) == [[known.labels.index(b"__label__2")]]
-    assert parts(found.rows, found.starts) == [[known.find(b"a"), known.find(b"</s>")]]
+    assert parts(found.seen[found.rows], found.starts) == [[known.find(b"a"), known.find(b"</s>")]]
 
 
 @pytest.mark.parametrize("part", [5, 1 << 20])
 def test_lines_stay_whole_where_parts_end(folder: Path, monkeypatch: pytest.MonkeyPatch, part: int):
     text = b"".join(b"__label__%d w%d x y\n" % (number % 3, number % 5) for number in range(40)) + b"no label\n"
     whole = read(folder, text, text, word_ngrams=3, buckets=100)
-    expected = (parts(whole.rows, whole.starts), whole.labels.tolist(), whole.unlabelled, whole.first_unlabelled)
+    expected = (
+        parts(whole.seen[whole.rows], whole.starts),
+        whole.labels.tolist(),
+        whole.unlabelled,
+        whole.first_unlabelled,
+    )
     monkeypatch.setattr(corpus, "_PART", part)
     again = read(folder, text, text, word_ngrams=3, buckets=100)
     assert (
-        parts(again.rows, again.starts),
+        parts(again.seen[again.rows], again.starts),
         again.labels.tolist(),
         again.unlabelled,
         again.first_unlabelled,
@@ -170,8 +177,8 @@ def test_a_vocabulary_without_words_is_refused(folder: Path, text: bytes, min_co
 def test_the_rarest_tokens_are_forgotten_where_there_are_too_many(numbers: list[int], most: int, block: int):
     """Token by token, as fastText does beyond three quarters of its table, whatever the blocks."""
     text = b" ".join(b"\n" if number == 7 else b"w%d" % number for number in numbers) + b" "
-    vocabulary = Vocabulary(b"__label__", most_tokens=most)
-    read = [vocabulary.feed(piece) for piece in in_blocks(text, block)] + [vocabulary.end()]
+    made = vocabulary(b"__label__", most_tokens=most)
+    read = [made.feed(piece) for piece in in_blocks(text, block)] + [made.end()]
     counts: dict[bytes, int] = {}
     least = 1
     for token in text.replace(b"\n", b" </s> ").split():
@@ -179,7 +186,7 @@ def test_the_rarest_tokens_are_forgotten_where_there_are_too_many(numbers: list[
         if len(counts) > most:
             least += 1
             counts = {token: count for token, count in counts.items() if count >= least}
-    counted = vocabulary.counted(1)
+    counted = made.counted(1)
     assert dict(zip(counted.words, counted.counts.tolist(), strict=True)) == counts
     assert np.concatenate(read)[-1] == CUT
     final = [counted.final[number] for number in np.concatenate(read)[:-1]]

@@ -15,6 +15,8 @@ from sagedock.algorithms.blazingtext.dictionary import Dictionary
 from sagedock.algorithms.blazingtext.ngrams import Ngrams
 from tests.algorithms.blazingtext.corpora import in_blocks, supervised, texts, unsupervised
 
+pytestmark = pytest.mark.usefixtures("way")
+
 LEAST = "__label__1 the movie was excellent\n"
 
 
@@ -69,7 +71,7 @@ def test_subwords_of_known_words_begin_with_their_own_row(fasttext_words: Any) -
 
 
 @pytest.fixture(scope="module")
-def fasttext_words(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Dictionary]:
+def fasttext_words(way: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Dictionary]:
     folder = tmp_path_factory.mktemp("words")
     content = "the movie was excellent\nnaïve 日本 </s> the\n".encode()
     model = unsupervised(folder, content, minn=2, maxn=5, bucket=997)
@@ -78,7 +80,7 @@ def fasttext_words(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Dicti
 
 
 @pytest.fixture(scope="module")
-def fasttext_classes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Dictionary]:
+def fasttext_classes(way: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Dictionary]:
     """A model whose every row is different, so that the mean of some tells which they were."""
     folder = tmp_path_factory.mktemp("classes")
     content = (

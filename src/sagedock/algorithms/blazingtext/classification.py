@@ -57,9 +57,9 @@ class Judged:
         return float(self.right.sum()) / max(self.count, 1)
 
 
-def judged(classifier: Classifier, examples: Examples) -> Judged:
-    """Ask `classifier` for the best label of each line."""
-    found = np.fromiter((answer.labels[0] for answer in classifier.predict_examples(examples)), np.int32)
+def judged(classifier: Classifier, examples: Examples, threads: int = 1) -> Judged:
+    """Ask `classifier` for the best label of each line, in so many threads."""
+    found, _ = classifier.predict_examples(examples, threads)
     counts = np.diff(examples.label_starts)
     fits = np.asarray(examples.labels) == np.repeat(found, counts)
     right = np.bincount(np.repeat(np.arange(len(found)), counts)[fits], minlength=len(found)) > 0
@@ -74,9 +74,10 @@ class Data:
     validation: Examples | None
 
 
-def judged_data(classifier: Classifier, data: Data) -> tuple[Judged, Judged | None]:
+def judged_data(classifier: Classifier, data: Data, threads: int) -> tuple[Judged, Judged | None]:
     """What `classifier` makes of the train and of the validation channel."""
-    return judged(classifier, data.train), None if data.validation is None else judged(classifier, data.validation)
+    held = None if data.validation is None else judged(classifier, data.validation, threads)
+    return judged(classifier, data.train, threads), held
 
 
 def read(values: Values, channels: Mapping[str, Channel], context: Context, folder: Path) -> Data:
@@ -190,7 +191,7 @@ class ValidationJudge:
         emit = self.context.emit
         emit(f"-------------- End of epoch: {epoch}")
         emit(f"Using {self.threads} threads for prediction!")
-        accuracy = judged(self.trainer.classifier(), validation).accuracy
+        accuracy = judged(self.trainer.classifier(), validation, self.threads).accuracy
         emit(f"Validation accuracy: {accuracy:.6g}")
         stopping.note(epoch, accuracy, Weights.of(self.trainer), emit)
         self.best = None if stopping.best_epoch == epoch else stopping.best

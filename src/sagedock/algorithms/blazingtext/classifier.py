@@ -5,20 +5,32 @@ Source: Joulin et al., Bag of Tricks for Efficient Text Classification, 2016.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sagedock import core, text_core
 from sagedock.algorithms.blazingtext import probabilities
 from sagedock.algorithms.blazingtext.corpus import Examples
 from sagedock.algorithms.blazingtext.dictionary import Dictionary
-from sagedock.algorithms.blazingtext.probabilities import HIERARCHICAL, LOSSES, SOFTMAX, Floats, Tree
+from sagedock.algorithms.blazingtext.probabilities import (
+    HIERARCHICAL,
+    LOSSES,
+    NEGATIVE,
+    ONE_VS_ALL,
+    SOFTMAX,
+    Floats,
+    Tree,
+)
+from sagedock.algorithms.blazingtext.tokenizer import Tokenizer
 from sagedock.errors import ModelError
 
-Ids = NDArray[np.int32]
+Ids = NDArray[np.int32] | NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,7 @@ class Classifier:
     output: Floats
     """(labels, dim); with the loss `hs` a row belongs to an inner node of the tree, and the last to none."""
     loss: str = SOFTMAX
-    places: Ids | None = None
+    places: NDArray[np.int32] | None = None
     """Where the dictionary's rows stand in `input`, -1 for one that holds zeros; None where each is in its place."""
 
     def __post_init__(self) -> None:
@@ -73,14 +85,50 @@ class Classifier:
         Raises ModelError when the model holds what is no number.
         """
         wanted = [k] * len(texts) if isinstance(k, int) else k
-        rows = (self.dictionary.line(text)[0] for text in texts)
-        scores = map(self.probabilities, rows)
-        return [_best(found, most, threshold) for found, most in zip(scores, wanted, strict=True)]
+        if self.native is None:
+            scores = (self.probabilities(self.dictionary.line_rows(text)) for text in texts)
+            return [_best(found, most, threshold) for found, most in zip(scores, wanted, strict=True)]
+        labels, found, starts = _finite(self.native.predict(texts, wanted, threshold))
+        return [Prediction(labels[begin:end].tolist(), found[begin:end]) for begin, end in pairwise(starts.tolist())]
 
-    def predict_examples(self, examples: Examples, k: int = 1) -> Iterator[Prediction]:
-        """The same for texts in numbers, which have to be those of this dictionary."""
-        for begin, end in zip(examples.starts[:-1], examples.starts[1:], strict=True):
-            yield _best(self.probabilities(examples.rows[begin:end]), k, 0.0)
+    def predict_examples(self, examples: Examples, threads: int = 1) -> tuple[NDArray[np.int32], Floats]:
+        """The best label of each text in numbers, which have to be those of this dictionary, and its probability."""
+        if self.native is not None:
+            return _finite(self.native.predict_rows(examples.rows, examples.starts, examples.seen, threads))
+        rows = (examples.seen[examples.rows[begin:end]] for begin, end in pairwise(examples.starts))
+        found = [_best(self.probabilities(each), 1, 0.0) for each in rows]
+        labels = np.fromiter((each.labels[0] for each in found), np.int32, len(found))
+        return labels, np.fromiter((each.probabilities[0] for each in found), np.float32, len(found))
+
+    @cached_property
+    def native(self) -> text_core.Classifier | None:
+        """The same in the compiled core, where there is one and it can read the matrices."""
+        return self.compiled()
+
+    def compiled(
+        self, labels: Sequence[bytes] | None = None, tokenizer: Tokenizer | None = None
+    ) -> text_core.Classifier | None:
+        """A classifier in the core whose answers to requests name `labels`, as JSON, and whose texts are rewritten.
+
+        None without the core, and for matrices that are no arrays in memory.
+        """
+        if core.native is None or self.dictionary.native is None or not _is_plain(self.input):
+            return None
+        left, right = ([], []) if self.tree is None else (self.tree.left.tolist(), self.tree.right.tolist())
+        table = _TABLE.tolist() if self.loss in {NEGATIVE, ONE_VS_ALL} else []
+        names = [b'""'] * len(self.output) if labels is None else labels
+        return core.native.Classifier(
+            self.dictionary.native,
+            self.input,
+            self.output if _is_plain(self.output) else np.ascontiguousarray(self.output, np.float32),
+            loss=self.loss,
+            places=self.places,
+            left=left,
+            right=right,
+            table=table,
+            labels=names,
+            tokenizer=tokenizer.native if tokenizer else None,
+        )
 
     def hidden(self, rows: Sequence[int] | Ids) -> Floats:
         """The mean of some rows (dim,); zeros for none."""
@@ -93,8 +141,7 @@ class Classifier:
         """The probability of each label (labels,) for a text of these rows, as fastText tells it."""
         with np.errstate(invalid="ignore", over="ignore"):
             scores = probabilities.dots(self.output, self.hidden(rows))
-        if not np.isfinite(scores).all():
-            raise ModelError("the model holds numbers that are not finite: train it again with a lower learning rate")
+        scores = _finite(scores if np.isfinite(scores).all() else None)
         if self.tree is not None:
             return self.tree.probabilities(scores).astype(np.float32)
         if self.loss == SOFTMAX:
@@ -103,6 +150,17 @@ class Classifier:
 
 
 _TABLE = probabilities.sigmoid_table()
+_T = TypeVar("_T")
+
+
+def _finite(found: _T | None) -> _T:
+    if found is None:
+        raise ModelError("the model holds numbers that are not finite: train it again with a lower learning rate")
+    return found
+
+
+def _is_plain(matrix: Floats) -> bool:
+    return isinstance(matrix, np.ndarray) and matrix.dtype == np.float32 and matrix.strides[1] == matrix.itemsize
 
 
 def _fits(places: Ids, rows: int, held: int) -> bool:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sagedock import core
 from sagedock.algorithms.blazingtext import probabilities
 from sagedock.algorithms.blazingtext.classifier import Classifier
 from sagedock.algorithms.blazingtext.corpus import Examples
@@ -21,7 +23,9 @@ from sagedock.algorithms.blazingtext.probabilities import Floats
 _MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 _BITS_64 = (1 << 64) - 1
 _SLICE = 1 << 18  # tokens between two looks at what `watch` says
-_RATE_TOKENS = 100  # between two changes of the learning rate (fastText's lrUpdateRate)
+_SLAB = 1 << 16  # rows that are filled at once
+_ALIGNMENT = 64  # bytes
+_LANES = 16  # rows are padded with zeros to a multiple of so many numbers
 
 Watch = Callable[["ClassifierProgress"], bool]
 """Called now and then while an epoch runs; training ends soon after it returns False."""
@@ -56,8 +60,8 @@ class ClassifierProgress:
 
 
 class ClassifierTrainer:
-    """A classifier while it is trained: `input` (seen, dim) and `output` (labels, dim) may be set from a checkpoint
-    between two epochs.
+    """A classifier while it is trained: the numbers in `input` (seen, dim) and `output` (labels, dim) may be replaced
+    by those of a checkpoint between two epochs.
 
     One thread and the same seed give the same model bit for bit, whatever epoch training begins with; several threads
     write to the same matrices without a lock (Recht et al., Hogwild!, 2011) and give similar ones.
@@ -79,12 +83,11 @@ class ClassifierTrainer:
         self._weights = np.ones(labels, np.float32) if weights is None else weights.astype(np.float32)
         self._seed = seed
         self._threads = threads
-        self.places = _places(examples)
-        seen = int(self.places.max(initial=-1)) + 1
-        chance = np.random.default_rng([seed, 0])
-        bound = np.float32(settings.vector_dim)
-        self.input = (chance.random((seen, settings.vector_dim), np.float32) * 2 - 1) / bound
-        self.output = np.zeros((labels, settings.vector_dim), np.float32)
+        self._input = _padded(len(examples.seen), settings.vector_dim)
+        self._output = _padded(labels, settings.vector_dim)
+        self.input = self._input[:, : settings.vector_dim]
+        self.output = self._output[:, : settings.vector_dim]
+        _fill(self.input, seed)
 
     @property
     def tokens(self) -> int:
@@ -108,10 +111,17 @@ class ClassifierTrainer:
         """The model as it is now; it shares the matrices with the training."""
         return Classifier(self._examples.dictionary, self.input, self.output, places=self.places)
 
+    @cached_property
+    def places(self) -> NDArray[np.int32]:
+        """For each row of the dictionary its place in `input`; -1 for one that no example has."""
+        places = np.full(self._examples.dictionary.rows, -1, np.int32)
+        places[self._examples.seen] = np.arange(len(self._examples.seen))
+        return places
+
     def whole_input(self) -> Floats:
         """The input matrix with a row for every word and bucket (rows, dim), as a model file has it."""
-        whole = np.zeros((len(self.places), self._settings.vector_dim), np.float32)
-        whole[self.places >= 0] = self.input
+        whole = np.zeros((self._examples.dictionary.rows, self._settings.vector_dim), np.float32)
+        whole[self._examples.seen] = self.input
         return whole
 
     def _slices(self) -> Iterator[tuple[int, int]]:
@@ -126,16 +136,35 @@ class ClassifierTrainer:
 
     def _learn(self, epoch: int, first: int, last: int) -> float:
         """Learn some examples in order; the sum of their losses."""
-        examples, loss, known = self._examples, 0.0, -1
-        rate = np.float32(0)
-        for example in range(first, last):
-            begun = int(examples.token_starts[example])
-            if begun // _RATE_TOKENS != known:
-                known, rate = begun // _RATE_TOKENS, np.float32(self._rate(epoch, begun))
-            label = self._label(epoch, example)
-            rows = self.places[examples.rows[examples.starts[example] : examples.starts[example + 1]]]
-            loss += learn(self.input, self.output, rows, label, rate * self._weights[label])
-        return loss
+        examples, tokens = self._examples, self.tokens
+        if core.native is None:
+            return sum(self._learn_one(epoch, example) for example in range(first, last))
+        return core.native.learn(
+            self._input,
+            self._output,
+            examples.rows,
+            examples.starts,
+            examples.labels,
+            examples.label_starts,
+            examples.token_starts,
+            order=None,
+            weights=self._weights,
+            scales=None,
+            first=first,
+            last=last,
+            rate=self._settings.learning_rate,
+            tokens_before=epoch * tokens,
+            tokens_in_all=self._settings.epochs * tokens,
+            seed=self._seed,
+            epoch=epoch,
+            threads=self._threads,
+        )
+
+    def _learn_one(self, epoch: int, example: int) -> float:
+        begin, end = self._examples.starts[example : example + 2]
+        label = self._label(epoch, example)
+        rate = np.float32(self._rate(epoch, int(self._examples.token_starts[example]))) * self._weights[label]
+        return learn(self.input, self.output, self._examples.rows[begin:end], label, rate)
 
     def _label(self, epoch: int, example: int) -> int:
         """The label that an example is learnt by in an epoch: of several, one is drawn each time."""
@@ -169,17 +198,25 @@ def learn(inputs: Floats, outputs: Floats, rows: NDArray[np.int32], label: int, 
     return float(-np.log(max(found[label], np.finfo(np.float32).tiny)))
 
 
+def _padded(rows: int, columns: int) -> Floats:
+    """Zeros whose rows begin where a line of the processor's cache does."""
+    stride = -(-columns // _LANES) * _LANES
+    memory = np.zeros(rows * stride + _ALIGNMENT // 4, np.float32)
+    first = -memory.ctypes.data % _ALIGNMENT // 4
+    return memory[first : first + rows * stride].reshape(rows, stride)
+
+
+def _fill(matrix: Floats, seed: int) -> None:
+    """Uniform random numbers between -1 and 1 over the number of columns, as fastText begins."""
+    chance = np.random.default_rng([seed, 0])
+    for first in range(0, len(matrix), _SLAB):
+        slab = matrix[first : first + _SLAB]
+        slab[:] = (chance.random(slab.shape, np.float32) * 2 - 1) / np.float32(slab.shape[1])
+
+
 def draw(seed: int, epoch: int, example: int) -> int:
     """A random number of 64 bits that depends on nothing else (Steele et al., splitmix64, 2014)."""
     state = (seed * _MIX[0] + epoch * _MIX[1] + example * _MIX[2] + _MIX[0]) & _BITS_64
     for shift, factor in ((30, _MIX[1]), (27, _MIX[2])):
         state = ((state ^ (state >> shift)) * factor) & _BITS_64
     return state ^ (state >> 31)
-
-
-def _places(examples: Examples) -> NDArray[np.int32]:
-    """For each row of the dictionary its place among those that the examples have; -1 for the others."""
-    seen = np.zeros(examples.dictionary.rows, bool)
-    for begin in range(0, len(examples.rows), _SLICE):
-        seen[examples.rows[begin : begin + _SLICE]] = True
-    return np.where(seen, np.cumsum(seen) - 1, -1).astype(np.int32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagedock.contracts.files import explain
+
+_PART = 1 << 20
 
 
 class Column:
@@ -30,12 +33,30 @@ class Column:
             return np.empty(0, self._dtype)
         return np.memmap(self._path, self._dtype, mode="r")
 
+    def renumber(self, size: int) -> NDArray[np.int64]:
+        """Give the values, all of them below `size`, numbers from 0 in their order; what was `found[n]` becomes n."""
+        seen = np.zeros(size, bool)
+        values = self.mapped()
+        for part in _parts(len(values)):
+            seen[values[part]] = True
+        numbers = (np.cumsum(seen) - 1).astype(self._dtype)
+        if len(values):
+            writable = np.memmap(self._path, self._dtype, mode="r+")
+            for part in _parts(len(values)):
+                writable[part] = numbers[writable[part]]
+            writable.flush()
+        return np.flatnonzero(seen)
+
     def _write(self, mode: str, content: bytes | memoryview) -> None:
         try:
             with self._path.open(mode) as file:
                 file.write(content)
         except OSError as error:
             raise explain(error, self._path) from error
+
+
+def _parts(length: int) -> Iterator[slice]:
+    return (slice(begin, begin + _PART) for begin in range(0, length, _PART))
 
 
 class Starts:

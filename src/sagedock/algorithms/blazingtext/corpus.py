@@ -19,7 +19,7 @@ from sagedock.algorithms.blazingtext.columns import Column, Starts
 from sagedock.algorithms.blazingtext.dictionary import LABEL_PREFIX, Dictionary
 from sagedock.algorithms.blazingtext.lines import Numbering
 from sagedock.algorithms.blazingtext.ngrams import END_OF_LINE, Ngrams
-from sagedock.algorithms.blazingtext.vocabulary import END, Counted, Vocabulary
+from sagedock.algorithms.blazingtext.vocabulary import END, Counted, Vocabulary, vocabulary
 from sagedock.errors import UserError
 
 LONGEST_SENTENCE = 1024
@@ -49,11 +49,14 @@ class Examples:
 
     dictionary: Dictionary
     rows: NDArray[np.int32]
-    """The rows of the input matrix of all examples, one after the other; a row may come twice."""
+    """The rows of the input matrix of all examples, one after the other, by their places in `seen`; one may come
+    twice."""
     starts: NDArray[np.int64]
     """(examples + 1,): where each begins in `rows`."""
     labels: NDArray[np.int32]
     label_starts: NDArray[np.int64]
+    seen: NDArray[np.int64]
+    """The dictionary's rows that the examples have, ascending."""
     token_starts: NDArray[np.int64]
     """The same for tokens, unknown ones, labels and ends of lines among them: what progress counts."""
     unlabelled: int = 0
@@ -75,8 +78,8 @@ def read_sentences(texts: Texts, folder: Path, *, min_count: int, ngrams: Ngrams
 
     Raises UserError when no word comes `min_count` times, and for a token of absurd length.
     """
-    tokens, vocabulary = _read(texts, folder, Vocabulary(LABEL_PREFIX))
-    counted = _counted(vocabulary, min_count)
+    tokens, read = _read(texts, folder, vocabulary(LABEL_PREFIX))
+    counted = _counted(read, min_count)
     words, starts = Column(folder / "words", np.int32), Starts(folder / "sentences")
     open_words = 0
     for part in _parts(tokens):
@@ -86,57 +89,55 @@ def read_sentences(texts: Texts, folder: Path, *, min_count: int, ngrams: Ngrams
         words.append(found)
         starts.append(lines.pieces(lengths[:-1], LONGEST_SENTENCE))
     Column(folder / "tokens", np.int32)  # they are not needed any more
-    return Sentences(_dictionary(vocabulary, counted, ngrams or Ngrams()), words.mapped(), starts.mapped())
+    return Sentences(_dictionary(read, counted, ngrams or Ngrams()), words.mapped(), starts.mapped())
 
 
 def read_examples(
     texts: Texts, folder: Path, *, min_count: int, ngrams: Ngrams, label_prefix: bytes = LABEL_PREFIX
 ) -> Examples:
     """The examples of `texts` and the dictionary that they make; see `read_sentences`."""
-    tokens, vocabulary = _read(texts, folder, Vocabulary(label_prefix))
-    counted = _counted(vocabulary, min_count)
-    dictionary = _dictionary(vocabulary, counted, ngrams, label_prefix)
-    return _examples(tokens, vocabulary, dictionary, counted.final, folder)
+    tokens, read = _read(texts, folder, vocabulary(label_prefix))
+    counted = _counted(read, min_count)
+    dictionary = _dictionary(read, counted, ngrams, label_prefix)
+    return _examples(tokens, read, dictionary, counted.final, folder)
 
 
 def encode_examples(texts: Texts, folder: Path, dictionary: Dictionary) -> Examples:
     """The examples of `texts` in the numbers of a dictionary that there is, such as those of validation data."""
-    tokens, vocabulary = _read(texts, folder, Vocabulary(dictionary.label_prefix, most_tokens=_NO_LIMIT))
-    final = np.array([dictionary.find(token) for token in vocabulary.tokens], np.int32)
-    return _examples(tokens, vocabulary, dictionary, final, folder)
+    tokens, read = _read(texts, folder, vocabulary(dictionary.label_prefix, most_tokens=_NO_LIMIT))
+    final = np.array([dictionary.find(token) for token in read.tokens], np.int32)
+    return _examples(tokens, read, dictionary, final, folder)
 
 
-def _read(texts: Texts, folder: Path, vocabulary: Vocabulary) -> tuple[NDArray[np.int32], Vocabulary]:
+def _read(texts: Texts, folder: Path, into: Vocabulary) -> tuple[NDArray[np.int32], Vocabulary]:
     """The provisional numbers of all tokens of `texts`, and their vocabulary."""
     tokens = Column(folder / "tokens", np.int32)
     for text in texts:
         for block in text:
-            tokens.append(vocabulary.feed(block))
-        tokens.append(vocabulary.end())
-    return tokens.mapped(), vocabulary
+            tokens.append(into.feed(block))
+        tokens.append(into.end())
+    return tokens.mapped(), into
 
 
-def _counted(vocabulary: Vocabulary, min_count: int) -> Counted:
-    counted = vocabulary.counted(min_count)
+def _counted(read: Vocabulary, min_count: int) -> Counted:
+    counted = read.counted(min_count)
     if not set(counted.words) - {END_OF_LINE}:
         raise UserError(
-            f"no word comes at least min_count={min_count} times among the {vocabulary.total} tokens of the training "
+            f"no word comes at least min_count={min_count} times among the {read.total} tokens of the training "
             "data: give more text, separated by spaces, or a lower min_count",
             field="min_count",
         )
     return counted
 
 
-def _dictionary(
-    vocabulary: Vocabulary, counted: Counted, ngrams: Ngrams, label_prefix: bytes = LABEL_PREFIX
-) -> Dictionary:
-    return Dictionary(counted.words, counted.labels, counted.counts, vocabulary.total, ngrams, label_prefix)
+def _dictionary(read: Vocabulary, counted: Counted, ngrams: Ngrams, label_prefix: bytes = LABEL_PREFIX) -> Dictionary:
+    return Dictionary(counted.words, counted.labels, counted.counts, read.total, ngrams, label_prefix)
 
 
 def _examples(
-    tokens: NDArray[np.int32], vocabulary: Vocabulary, dictionary: Dictionary, final: NDArray[np.int32], folder: Path
+    tokens: NDArray[np.int32], read: Vocabulary, dictionary: Dictionary, final: NDArray[np.int32], folder: Path
 ) -> Examples:
-    numbering = _numbering(vocabulary, dictionary, final)
+    numbering = _numbering(read, dictionary, final)
     rows, starts = Column(folder / "rows", np.int32), Starts(folder / "examples")
     labels, label_starts = Column(folder / "labels", np.int32), Starts(folder / "label_starts")
     token_starts = Starts(folder / "token_starts")
@@ -154,12 +155,14 @@ def _examples(
         unlabelled += found.unlabelled
         unseen += found.unseen
     Column(folder / "tokens", np.int32)  # they are not needed any more
+    seen = rows.renumber(dictionary.rows)
     return Examples(
         dictionary,
         rows.mapped(),
         starts.mapped(),
         labels.mapped(),
         label_starts.mapped(),
+        seen,
         token_starts.mapped(),
         unlabelled,
         first,
@@ -167,14 +170,14 @@ def _examples(
     )
 
 
-def _numbering(vocabulary: Vocabulary, dictionary: Dictionary, final: NDArray[np.int32]) -> Numbering:
+def _numbering(read: Vocabulary, dictionary: Dictionary, final: NDArray[np.int32]) -> Numbering:
     words = len(dictionary.words)
     if dictionary.ngrams.max_char > 0:
-        rows, starts = dictionary.rows_of(vocabulary.tokens)
+        rows, starts = dictionary.rows_of(read.tokens)
     else:
         known = (final >= 0) & (final < words)
         rows, starts = final[known], np.concatenate([np.zeros(1, np.int64), np.cumsum(known)])
-    return Numbering(final, vocabulary.hashes, vocabulary.is_label, words, rows, starts)
+    return Numbering(final, read.hashes, read.is_label, words, rows, starts)
 
 
 def _parts(tokens: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:

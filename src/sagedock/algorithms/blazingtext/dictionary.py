@@ -6,13 +6,14 @@ Rows and ids are fastText's (blazingtext.md section 7.1). Row i is word i's; the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sagedock import core, text_core
 from sagedock.algorithms.blazingtext import ngrams as hashing
 from sagedock.algorithms.blazingtext.ngrams import END_OF_LINE, Ngrams
 
@@ -59,6 +60,15 @@ class Dictionary:
         """The id of each word, and behind the words of each label."""
         return {token: number for number, token in enumerate([*self.words, *self.labels])}
 
+    @cached_property
+    def native(self) -> text_core.Dictionary | None:
+        """The same in the compiled core, where there is one."""
+        if core.native is None:
+            return None
+        kept = None if self.kept is None else list(self.kept.items())
+        prefix = self.label_prefix
+        return core.native.Dictionary(self.words, self.labels, **asdict(self.ngrams), label_prefix=prefix, kept=kept)
+
     def find(self, token: bytes) -> int:
         """The id of a word, or len(words) + i for label i; -1 for what was not read or too rare."""
         return self.ids.get(token, -1)
@@ -74,9 +84,17 @@ class Dictionary:
 
         The second, (tokens + 1,), ends with the length of the first.
         """
+        if self.native is not None:
+            return self.native.rows_of(tokens)
         found = [self.subwords(token) for token in tokens]
         starts = np.cumsum([0, *map(len, found)], dtype=np.int64)
         return np.fromiter(chain.from_iterable(found), np.int32, starts[-1]), starts
+
+    def line_rows(self, text: bytes) -> NDArray[np.int32]:
+        """The rows of a line of text: the first half of what `line` gives."""
+        if self.native is not None:
+            return self.native.rows(text)
+        return np.array(self.line(text)[0], np.int32)
 
     def line(self, text: bytes) -> tuple[list[int], list[int]]:
         """The rows of a line of text and the numbers of its labels, as fastText reads a line that ends.

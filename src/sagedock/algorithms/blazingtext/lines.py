@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sagedock import core
 from sagedock.algorithms.blazingtext import ngrams as hashing
 from sagedock.algorithms.blazingtext.ngrams import Ngrams
 from sagedock.algorithms.blazingtext.vocabulary import CUT, END
@@ -73,6 +74,13 @@ def pieces(lengths: NDArray[np.int64], longest: int) -> NDArray[np.int64]:
 
 def examples(tokens: NDArray[np.int32], numbering: Numbering, ngrams: Ngrams) -> Lines:
     """The rows and labels of whole lines, in the order in which fastText has them: words first, then their n-grams."""
+    if core.native is None:
+        return _examples(tokens, numbering, ngrams)
+    found = core.native.example_lines(tokens, **vars(numbering), buckets=ngrams.buckets, word_ngrams=ngrams.word_ngrams)
+    return Lines(*found)
+
+
+def _examples(tokens: NDArray[np.int32], numbering: Numbering, ngrams: Ngrams) -> Lines:
     line = _line_of(tokens)
     here = tokens != CUT
     tokens, line = tokens[here], line[here]

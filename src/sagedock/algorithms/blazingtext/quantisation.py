@@ -34,10 +34,11 @@ class Selection:
 
     def examples(self, examples: Examples) -> Examples:
         """The same texts in the numbers of the new dictionary; rows that are gone are gone from them too."""
-        rows = self.moved[examples.rows]
+        rows = self.moved[examples.seen][examples.rows]
         kept = rows >= 0
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept, dtype=np.int64)])[examples.starts]
-        return replace(examples, dictionary=self.dictionary, rows=rows[kept], starts=starts)
+        seen = np.arange(len(self.rows))
+        return replace(examples, dictionary=self.dictionary, rows=rows[kept], starts=starts, seen=seen)
 
 
 def select(dictionary: Dictionary, matrix: Matrix, most: int = 0) -> Selection:

@@ -70,8 +70,8 @@ class Tokenizer:
         """Whole lines as they are looked up: with `tokenise`, tokens with one space between."""
         if not self:
             return text
-        if self._native is not None:
-            return self._native.rewrite(text)
+        if self.native is not None:
+            return self.native.rewrite(text)
         lines = text.decode("utf-8", "surrogateescape").split("\n")
         return "\n".join(map(self._line, lines)).encode("utf-8", "surrogateescape")
 
@@ -108,7 +108,8 @@ class Tokenizer:
         return _Spelling(kinds(), self._letters, split=self.tokenise)
 
     @cached_property
-    def _native(self) -> core.Tokenizer | None:
+    def native(self) -> core.Tokenizer | None:
+        """The same in the compiled core, where there is one."""
         return (
             None
             if core.native is None

@@ -124,7 +124,7 @@ def _train_classifier(values: Values, channels: Mapping[str, Channel], context: 
     if stopping is not None and stopping.best is not None:
         Weights.of(trainer).put(stopping.best)
     classifier = trainer.classifier()
-    train, validation = context.unless_stopped(lambda: judged_data(classifier, data)) or (None, None)
+    train, validation = context.unless_stopped(lambda: judged_data(classifier, data, threads)) or (None, None)
     tell_accuracy(train, validation, context.emit)
     file = classification.model_file(values, trainer, data.train.dictionary)
     metrics = report.of_classifier(values, data, train, validation, stopping, epochs)
@@ -145,7 +145,7 @@ def _quantise(
         file, selection, np.random.default_rng(values["_seed"]), norms=True, width=2, threads=threads
     )
     name, held = ("train", data.train) if data.validation is None else ("validation", data.validation)
-    after = context.unless_stopped(lambda: judged(classifier_of(small), selection.examples(held)))
+    after = context.unless_stopped(lambda: judged(classifier_of(small), selection.examples(held), threads))
     told: dict[str, Any] = {"rows": len(selection.rows), "dataset": name, "bytes": fasttext_file.size(small)}
     if before is not None and after is not None:
         told |= {

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sagedock import core, text_core
 from sagedock.algorithms.blazingtext import ngrams as hashing
 from sagedock.algorithms.blazingtext.ngrams import END_OF_LINE
 from sagedock.algorithms.blazingtext.order import by_key
@@ -41,23 +43,90 @@ class Counted:
     """By provisional number: the final one, labels behind the words; -1 for a token that is too rare."""
 
 
-class Vocabulary:
+class Vocabulary(Protocol):
     """Blocks of text in, provisional numbers out; `</s>` stands for a line feed."""
-
-    def __init__(self, label_prefix: bytes, most_tokens: int = MOST_TOKENS) -> None:
-        self._numbers = _Numbers(label_prefix)
-        self._most = most_tokens
-        self._least = 1
-        self._counts = np.zeros(1, np.int64)  # by provisional number
-        self._tail = b""
-        self.total = 0
-        """How many tokens were read."""
 
     def feed(self, block: bytes) -> NDArray[np.int32]:
         """The numbers of the tokens of the next block; what may go on in the block after it is kept back.
 
         Raises UserError for a token of absurd length.
         """
+
+    def end(self) -> NDArray[np.int32]:
+        """The numbers of what was kept back, and CUT: the text ends here, and the next may begin."""
+
+    def counted(self, min_count: int) -> Counted:
+        """The vocabulary of the words read `min_count` times, and of all labels."""
+
+    @property
+    def total(self) -> int:
+        """How many tokens were read."""
+
+    @property
+    def tokens(self) -> list[bytes]:
+        """The tokens by their numbers; one that was forgotten is empty."""
+
+    @property
+    def hashes(self) -> NDArray[np.uint32]:
+        """By number, of those that are forgotten as well."""
+
+    @property
+    def is_label(self) -> NDArray[np.bool_]:
+        """By number, of those that are forgotten as well."""
+
+
+def vocabulary(label_prefix: bytes, most_tokens: int = MOST_TOKENS) -> Vocabulary:
+    """An empty one, in the compiled core where there is one."""
+    if core.native is None:
+        return PythonVocabulary(label_prefix, most_tokens)
+    return NativeVocabulary(core.native.Vocabulary(label_prefix, most_tokens, LONGEST_TOKEN))
+
+
+class NativeVocabulary:
+    """One in the compiled core."""
+
+    def __init__(self, native: text_core.Vocabulary) -> None:
+        self._native = native
+        self.end = native.end
+
+    def feed(self, block: bytes) -> NDArray[np.int32]:
+        found = self._native.feed(block)
+        if found is None:
+            raise too_long(self._native.kept_back())
+        return found
+
+    def counted(self, min_count: int) -> Counted:
+        return Counted(*self._native.counted(min_count))
+
+    @property
+    def total(self) -> int:
+        return self._native.total
+
+    @property
+    def tokens(self) -> list[bytes]:
+        return self._native.tokens
+
+    @property
+    def hashes(self) -> NDArray[np.uint32]:
+        return self._native.hashes
+
+    @property
+    def is_label(self) -> NDArray[np.bool_]:
+        return self._native.is_label.astype(bool)
+
+
+class PythonVocabulary:
+    """One in Python."""
+
+    def __init__(self, label_prefix: bytes, most_tokens: int) -> None:
+        self._numbers = _Numbers(label_prefix)
+        self._most = most_tokens
+        self._least = 1
+        self._counts = np.zeros(1, np.int64)  # by provisional number
+        self._tail = b""
+        self.total = 0
+
+    def feed(self, block: bytes) -> NDArray[np.int32]:
         text = (self._tail + block).translate(_NUL_TO_SPACE)
         end = 1 + max(map(text.rfind, _SEPARATORS))
         self._tail = text[end:]
@@ -66,12 +135,10 @@ class Vocabulary:
         return self._numbered(text[:end])
 
     def end(self) -> NDArray[np.int32]:
-        """The numbers of what was kept back, and CUT: the text ends here, and the next may begin."""
         text, self._tail = self._tail, b""
         return np.append(self._numbered(text), np.int32(CUT))
 
     def counted(self, min_count: int) -> Counted:
-        """The vocabulary of the words read `min_count` times, and of all labels."""
         numbers = self._in_order()
         is_label = self.is_label
         kept = numbers[is_label[numbers] | (self._counts[numbers] >= min_count)]
@@ -83,7 +150,6 @@ class Vocabulary:
 
     @property
     def tokens(self) -> list[bytes]:
-        """The tokens by their numbers; one that was forgotten is empty."""
         found = [END_OF_LINE, *[b""] * (len(self._numbers.hashes) - 1)]
         for token, number in self._numbers.items():
             found[number] = token
@@ -91,12 +157,10 @@ class Vocabulary:
 
     @property
     def hashes(self) -> NDArray[np.uint32]:
-        """By number, of those that are forgotten as well."""
         return np.array(self._numbers.hashes, np.uint32)
 
     @property
     def is_label(self) -> NDArray[np.bool_]:
-        """By number, of those that are forgotten as well."""
         return np.array(self._numbers.is_label, bool)
 
     def _numbered(self, text: bytes) -> NDArray[np.int32]:
