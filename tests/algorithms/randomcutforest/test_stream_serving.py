@@ -183,6 +183,17 @@ def test_a_server_starts_where_training_ended(base: Path) -> None:
         assert asked(server, POINTS) == pytest.approx(expected, rel=1e-6)
 
 
+def test_without_the_compiled_core_a_server_learns_the_same(base: Path) -> None:
+    """To the last digit."""
+    bodies = []
+    for core in ("on", "off"):
+        with Server(base, {**FREE, "SAGEDOCK_COMPILED_CORE": core}) as server:
+            server.wait_ready()
+            parts = (POINTS[:1], POINTS[1:40], POINTS[40:])
+            bodies.append([server.invoke(data.csv(part).encode(), CSV, JSON).body for part in parts])
+    assert bodies[0] == bodies[1]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -6,18 +6,20 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from sagedock import core
 from sagedock.algorithms.randomcutforest import ALGORITHM, stream_state
 from sagedock.algorithms.randomcutforest.hyperparameters import HYPERPARAMETERS
 from sagedock.algorithms.randomcutforest.model import RandomCutForestModel, load
 from sagedock.algorithms.randomcutforest.shingles import shingled
 from sagedock.algorithms.randomcutforest.stream import Stream, default_decay
-from sagedock.algorithms.randomcutforest.stream_model import StreamModel
+from sagedock.algorithms.randomcutforest.stream_model import MOST_SHARES, StreamModel
 from sagedock.contracts import manifest
 from sagedock.contracts.hosting import InferenceOptions
 from sagedock.errors import ModelError, NotAcceptable, UserError
@@ -26,6 +28,7 @@ from sagedock.formats.media_types import CSV, JSON, JSON_LINES
 from sagedock.formats.table import Floats
 from sagedock.serving.invocations import ROWS_AT_ONCE, invoke
 from tests.algorithms.randomcutforest import data
+from tests.algorithms.randomcutforest.test_training import on_two_hosts
 from tests.platform import PATIENCE_SECONDS, Job
 
 SIZE = 4
@@ -82,7 +85,7 @@ def test_the_test_channel_is_scored_then_learnt(make_job: Make, given: dict[str,
     said = job.manifest()
     assert set(said["files"]) == {"model_algo-1", "stream_algo-1"}
     assert said["model"]["learns"] is True
-    assert said["model"]["stream"]["points_learnt"] == stream.seen == 490 - 3 * (size - 1)
+    assert said["model"]["stream"]["points_seen"] == stream.seen == 490 - 3 * (size - 1)
     assert said["model"]["decision"]["cut_off"] > 0
     assert (detector.weights is None) == ("_scale_columns" not in given)
 
@@ -133,6 +136,31 @@ def test_a_resumed_job_leaves_the_same_stream(make_job: Make, caplog: pytest.Log
         assert job.run() == 0
     assert "Resuming behind file 1" in caplog.text
     assert artefacts(job) == first
+
+
+def test_the_core_and_python_leave_the_same_bytes(make_job: Make) -> None:
+    native = core.native
+    if native is None:
+        pytest.skip("the core is not built: install g++ and run scripts/setup")
+    job = make_job(train=TRAIN, test=(LABELS, TEST), _streaming="true", _shingle_size=str(SIZE))
+    found = []
+    for used in (native, None):
+        core.native = used
+        try:
+            found.append((asked(trained(job), TEST), artefacts(job)))
+        finally:
+            core.native = native
+    assert found[0] == found[1]
+
+
+def test_several_hosts_begin_one_stream(make_job: Make) -> None:
+    """The sample is of all shards, and so is the number of points; the series ends as the first host's."""
+    rows = data.rows(400, 2)
+    (first, second), _ = on_two_hosts(partial(make_job, _streaming="true", _shingle_size="2"), rows[:150], rows[150:])
+    model = loaded(first)
+    assert model.stream.seen == 149 + 249
+    assert model.last.tolist() == rows[149:150].tolist()
+    assert not (second.model / stream_state.NAME).exists()
 
 
 def test_sigterm_while_the_test_channel_is_followed_learns_nothing_of_it(make_job: Make) -> None:
@@ -250,6 +278,17 @@ def test_attributions_are_those_of_the_moment(make_job: Make) -> None:
     assert np.argmax(body[60]["attribution"]) == 1
     assert body[60]["anomaly"] == 1
     assert [each["score"] for each in body] == asked(loaded(job), points)
+
+
+def test_more_attributions_than_memory_should_hold_are_refused(make_job: Make) -> None:
+    job = make_job(train=TRAIN[:, :1], _streaming="true", _shingle_size="64")
+    model = trained(job, output=("score", "attribution"))
+    before = model.stream.seen
+    body = b"1\n" * (MOST_SHARES // 64 + 1)
+    with pytest.raises(UserError, match=f"send at most {MOST_SHARES // 64} in a request"):
+        invoke(model, ALGORITHM, body, CSV, JSON_LINES)
+    assert model.stream.seen == before
+    assert invoke(model, ALGORITHM, b"1\n", CSV, JSON_LINES).status == 200
 
 
 def test_what_a_stream_cannot_do_is_refused(make_job: Make) -> None:

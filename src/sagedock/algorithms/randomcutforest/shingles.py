@@ -23,6 +23,8 @@ _BLOCK = 1 << 22  # numbers of shingles that are made at once, many times those 
 
 def shingled(points: Floats, size: int) -> Floats:
     """(rows - size + 1, size * columns) the shingles of points (rows, columns), none when there are fewer than size."""
+    if size == 1:
+        return points
     if len(points) < size:
         return np.empty((0, size * points.shape[1]), np.float32)
     windows = sliding_window_view(points, size, axis=0)  # (rows - size + 1, columns, size)
@@ -43,8 +45,6 @@ class Shingler:
 
     def add(self, points: Floats) -> Floats:
         """The shingles that end in these points."""
-        if self.size == 1:
-            return points
         joined = np.concatenate([self._last, points])
         self._last = joined[max(0, len(joined) - self.size + 1) :].copy()
         return shingled(joined, self.size)

@@ -20,6 +20,8 @@ from sagedock.formats.media_types import MediaType
 from sagedock.formats.table import Predictions, Table
 
 _BLOCK = 1 << 22  # numbers of shingles that are made at once
+MOST_SHARES = 1 << 26
+"""Numbers of attributions that one request may have, which are all there before its answer begins: 256 MiB."""
 
 
 @dataclass
@@ -101,7 +103,7 @@ class StreamModel:
 
     def describe(self) -> Mapping[str, Any]:
         """What is said of the forest, and that it learns."""
-        stream = {"points_learnt": self.stream.seen, "time_decay": self.stream.decay}
+        stream = {"points_seen": self.stream.seen, "time_decay": self.stream.decay}
         return {**self.still.describe(), "learns": True, "stream": stream}
 
     def _follow(self, points: Floats) -> tuple[Floats, Floats | None]:
@@ -114,6 +116,7 @@ class StreamModel:
                 f"{size - len(self.last)} points or more, in order, and then as few as you like"
             )
         shingles = len(series) - size + 1
+        self._require_room(shingles)
         scores = np.empty(shingles, np.float32)
         shares = np.empty((shingles, detector.forest.columns), np.float32) if self.still.answers.attributed else None
         rows = max(1, _BLOCK // detector.forest.columns)
@@ -124,3 +127,12 @@ class StreamModel:
         self.last = series[len(series) - size + 1 :].copy()
         spread = np.maximum(np.arange(len(points)) - (len(points) - shingles), 0)
         return scores[spread], None if shares is None else shares[spread]
+
+    def _require_room(self, rows: int) -> None:
+        """Raise UserError where so many rows have more attributions than memory should hold at once."""
+        columns = self.still.forest.columns
+        if self.still.answers.attributed and rows * columns > MOST_SHARES:
+            raise UserError(
+                f"got {rows} points with attributions to {columns} columns each: send at most {MOST_SHARES // columns} "
+                "in a request; the series goes on in the next"
+            )
