@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
+from sagedock import text_core
 from sagedock.algorithms.blazingtext import fasttext_file, requests, vectors_file
 from sagedock.algorithms.blazingtext.classifier import Classifier
 from sagedock.algorithms.blazingtext.embedding import Embedding
@@ -26,7 +28,7 @@ from sagedock.contracts.manifest import NAME as MANIFEST_NAME
 from sagedock.contracts.manifest import Manifest
 from sagedock.contracts.plan import NAME as PLAN_NAME
 from sagedock.errors import ModelError
-from sagedock.formats.media_types import JSON, MediaType
+from sagedock.formats.media_types import JSON, JSON_LINES, MediaType
 from sagedock.formats.objects import Objects
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,10 @@ VECTORS, VECTORS_AS_TEXT = "vectors.bin", "vectors.txt"
 EVALUATION = "eval.json"
 _MOST_OUTPUTS = 1 << 29
 """Numbers that a quantised output matrix is unpacked to: two gibibytes."""
+_IN_LINE_BYTES = 4096
+"""A body of so many bytes is answered within a millisecond, where labels are few and its rows were read before."""
+_IN_LINE_NUMBERS = 1 << 26
+"""And so many numbers of the output matrix are multiplied in some milliseconds, all of it for every text."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +54,25 @@ class TextClassifier:
 
     @property
     def in_line_bytes(self) -> int:
-        """None: the loop waits for nobody who looks for rows in a large file."""
-        return 0
+        """Bodies up to this size are answered by compiled code in little time; none are without it."""
+        shortest_text = len('"",')
+        many = _IN_LINE_NUMBERS // (len(self.classifier.output) * self.file.arguments.dim) * shortest_text
+        return 0 if self._compiled is None else min(_IN_LINE_BYTES, many)
 
     @property
     def memory_bytes(self) -> int:
         """What the matrices take when all of them has been read."""
         return self.file.memory_bytes
+
+    def direct(self, request_type: str, response_type: str) -> Callable[[bytes], bytes | None] | None:
+        """From JSON to JSON and from lines to lines in one call (`sagedock.algorithm.DirectAnswers`)."""
+        if self._compiled is None or request_type != response_type or request_type not in {JSON, JSON_LINES}:
+            return None
+        return partial(self._compiled.answer, lined=request_type == JSON_LINES)
+
+    @cached_property
+    def _compiled(self) -> text_core.Classifier | None:
+        return self.classifier.compiled([orjson.dumps(label) for label in self.labels], self.tokenizer)
 
     def read(self, body: bytes, media_type: MediaType) -> Questions:
         """The texts of a request."""
