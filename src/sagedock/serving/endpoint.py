@@ -25,9 +25,11 @@ class Endpoint:
         """`speaks` is False for a worker whose siblings tell the log of the same failure."""
         self._load = load
         self._lock = threading.Lock()
-        self._waiting: list[Callable[[Endpoint], object]] | None = []
+        self._waiting: list[Callable[[Turn], object]] | None = []
         self._loaded: Loaded | None = None
         self._in_line_bytes = -1
+        self._keeps_order = False
+        self._turns = 0
         self._failure: ModelError | None = None
         self._speaks = speaks
 
@@ -44,16 +46,27 @@ class Endpoint:
         return path == PATH
 
     def at_once(self, _path: str, size: int) -> Endpoint | None:
-        """The model where it is there and answers a body of `size` bytes in line."""
-        return self if size <= self._in_line_bytes else None
+        """The model where it is there and answers a body of `size` bytes in line.
 
-    def when_ready(self, _path: str, action: Callable[[Endpoint], object]) -> None:
+        One that learns does so unless somebody who came before waits for a thread.
+        """
+        if size > self._in_line_bytes or (self._keeps_order and self._turns):
+            return None
+        return self
+
+    def when_ready(self, _path: str, action: Callable[[Turn], object]) -> None:
         """Run `action` once loading has ended, well or not: now, or in the thread that loads."""
         with self._lock:
+            self._turns += 1
             if self._waiting is not None:
                 self._waiting.append(action)
                 return
-        action(self)
+        action(Turn(self))
+
+    def turn_is_over(self) -> None:
+        """One of those that waited for a thread has its answer."""
+        with self._lock:
+            self._turns -= 1
 
     def __enter__(self) -> Endpoint:
         """The one model is held as long as the process lives."""
@@ -73,6 +86,7 @@ class Endpoint:
         try:
             loaded = self._load()
             self._loaded = loaded
+            self._keeps_order = bool(getattr(loaded.model, "learns", False))
             self._in_line_bytes = loaded.model.in_line_bytes  # not before: who answers in line finds the model there
         except SagedockError as error:  # whatever is wrong with the model, the client's request is not
             self._failure = ModelError(str(error))
@@ -82,4 +96,23 @@ class Endpoint:
             with self._lock:  # until all are on their way: who comes now comes behind them
                 waiting, self._waiting = self._waiting, None
                 for action in waiting or ():
-                    action(self)
+                    action(Turn(self))
+
+
+class Turn:
+    """The model for one invocation that has waited for a thread, until the end of the block."""
+
+    __slots__ = ("_endpoint",)
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def __enter__(self) -> Turn:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._endpoint.turn_is_over()
+
+    def invoke(self, body: bytes, content_type: str | None, accept: str | None) -> Answer:
+        """Answer the invocation; raises SagedockError."""
+        return self._endpoint.invoke(body, content_type, accept)

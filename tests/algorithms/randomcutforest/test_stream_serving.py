@@ -8,11 +8,13 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sagedock import core
 from sagedock.algorithms.randomcutforest.detector import Detector
 from sagedock.algorithms.randomcutforest.forest import build
 from sagedock.algorithms.randomcutforest.model import RandomCutForestModel
@@ -130,7 +132,11 @@ def test_an_answer_in_pieces_is_learnt_once(server: Server) -> None:
 
 
 def test_requests_ahead_on_one_connection_are_learnt_in_order(server: Server) -> None:
-    bodies = [data.csv(POINTS[begin : begin + 10]).encode() for begin in range(0, 120, 10)]
+    """Long ones, which wait for the thread, and short ones between, which could be answered on the event loop."""
+    cuts = (0, 40, 41, 42, 80, 81, 119, 120)
+    bodies = [data.csv(POINTS[begin:end]).encode() for begin, end in pairwise(cuts)]
+    in_line = StreamModel(RandomCutForestModel(detector()), stream(), LAST).in_line_bytes
+    assert {len(body) <= in_line for body in bodies} == {core.native is not None, False}
     head = "POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nAccept: text/csv\r\n"
     ends = ["\r\n"] * (len(bodies) - 1) + ["Connection: close\r\n\r\n"]
     sent = [
@@ -186,8 +192,8 @@ def test_a_server_starts_where_training_ended(base: Path) -> None:
 def test_without_the_compiled_core_a_server_learns_the_same(base: Path) -> None:
     """To the last digit."""
     bodies = []
-    for core in ("on", "off"):
-        with Server(base, {**FREE, "SAGEDOCK_COMPILED_CORE": core}) as server:
+    for used in ("on", "off"):
+        with Server(base, {**FREE, "SAGEDOCK_COMPILED_CORE": used}) as server:
             server.wait_ready()
             parts = (POINTS[:1], POINTS[1:40], POINTS[40:])
             bodies.append([server.invoke(data.csv(part).encode(), CSV, JSON).body for part in parts])
