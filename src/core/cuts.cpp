@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -219,64 +220,50 @@ class Forest::Sorter {
 // Scores a few points, or wide ones: kWalks points on one tree, or one point on kWalks trees.
 class Forest::Walker {
    public:
-    Walker(const Forest& forest, size_t most) : forest_(forest), totals_(most), leaves_(forest.trees() + kWalks) {}
+    Walker(const Forest& forest, size_t most)
+        : forest_(forest), totals_(most), leaves_(std::max(forest.trees(), most) + 2 * kWalks), here_(forest.trees()),
+          tree_(forest.trees()), scores_(leaves_.size()) {}
 
     static size_t block(size_t columns) { return std::max(kWalks, kWalkedFloats / columns / kWalks * kWalks); }
 
     const double* run(const float* points, size_t rows) {
         std::fill(totals_.begin(), totals_.end(), 0.0);
-        const size_t together = rows / kWalks * kWalks;
-        for (size_t tree = 0; together && tree < forest_.trees(); ++tree) {
-            for (size_t row = 0; row < together; row += kWalks) of_tree(tree, points, row);
+        if (rows < kWalks) {
+            for (size_t row = 0; row < rows; ++row) of_point(points + row * forest_.columns(), totals_[row]);
+            return totals_.data();
         }
-        for (size_t row = together; row < rows; ++row) of_point(points + row * forest_.columns(), totals_[row]);
+        for (size_t tree = 0; tree < forest_.trees(); ++tree) of_tree(tree, points, rows);
         return totals_.data();
     }
 
    private:
-    void of_tree(size_t tree, const float* points, size_t row) {
-        const float* walking[kWalks];
-        int32_t roots[kWalks];
-        for (size_t i = 0; i < kWalks; ++i) {
-            walking[i] = points + (row + i) * forest_.columns();
-            roots[i] = forest_.first_[tree];
+    void of_tree(size_t tree, const float* points, size_t rows) {
+        const size_t columns = forest_.columns();
+        for (size_t row = 0; row < rows; row += kWalks) {
+            const float* walking[kWalks];
+            for (size_t i = 0; i < kWalks; ++i) walking[i] = points + std::min(row + i, rows - 1) * columns;
+            std::fill_n(leaves_.data() + row, kWalks, forest_.first_[tree]);
+            descend(forest_.nodes_.data(), walking, leaves_.data() + row);
         }
-        float scores[kWalks];
-        walk(walking, roots, scores);
-        for (size_t i = 0; i < kWalks; ++i) totals_[row + i] += scores[i];
+        climb(forest_.instructions_, forest_.ladders(), {points, columns, leaves_.data(), rows, scores_.data()});
+        for (size_t row = 0; row < rows; ++row) totals_[row] += scores_[row];
     }
 
-    // Down all trees first: the leaves' boxes are fetched meanwhile.
     void of_point(const float* point, double& total) {
-        const float* walking[kWalks];
-        std::fill(walking, walking + kWalks, point);
         const size_t trees = forest_.trees();
         const Ladders ladders = forest_.ladders();
-        for (size_t tree = 0; tree < trees; tree += kWalks) {
-            int32_t* const leaves = leaves_.data() + tree;
-            for (size_t i = 0; i < kWalks; ++i) leaves[i] = forest_.first_[std::min(tree + i, trees - 1)];
-            descend(forest_.nodes_.data(), walking, leaves);
-            for (size_t i = 0; i < kWalks; ++i) {
-                const char* const rung = reinterpret_cast<const char*>(&ladders.rung(leaves[i]));
-                __builtin_prefetch(rung);
-                __builtin_prefetch(rung + 64);
-            }
-        }
-        for (size_t tree = 0; tree < trees; tree += kWalks) {
-            float scores[kWalks];
-            climb(forest_.instructions_, ladders, walking, leaves_.data() + tree, scores);
-            for (size_t i = 0; i < std::min(kWalks, trees - tree); ++i) total += scores[i];
-        }
-    }
-
-    void walk(const float* const* points, int32_t* nodes, float* scores) {
-        descend(forest_.nodes_.data(), points, nodes);
-        climb(forest_.instructions_, forest_.ladders(), points, nodes, scores);
+        std::copy(forest_.first_.begin(), forest_.first_.end() - 1, here_.begin());
+        std::iota(tree_.begin(), tree_.end(), 0);
+        Descents descents{here_.data(), tree_.data(), leaves_.data(), trees};
+        descend(forest_.nodes_.data(), ladders, point, descents);
+        climb(forest_.instructions_, ladders, {point, 0, leaves_.data(), trees, scores_.data()});
+        for (size_t tree = 0; tree < trees; ++tree) total += scores_[tree];
     }
 
     const Forest& forest_;
     std::vector<double> totals_;
-    std::vector<int32_t> leaves_;
+    std::vector<int32_t> leaves_, here_, tree_;
+    std::vector<float> scores_;
 };
 
 // Shares scores among the columns, as Forest._climb of forest.py does.

@@ -11,6 +11,9 @@ namespace sagedock::cuts {
 
 namespace {
 
+constexpr size_t kLine = 64;    // bytes that are fetched together
+constexpr size_t kSeldom = 6;  // levels from the root on that a climb seldom reaches
+
 float fold(float* lanes) {
     for (size_t half = kLanes / 2; half > 0; half /= 2) {
         for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
@@ -126,40 +129,111 @@ SAGEDOCK_AVX2 inline Heads heads_of(const Rung* const* at) {
     return {_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee), spans};
 }
 
-// All go up as far as the one that goes farthest; who has arrived climbs on, and nothing comes of it.
-template <int Eights>
-SAGEDOCK_AVX2 void climb_avx2(const Ladders& ladders, const float* const* points, const int32_t* leaves, float* scores) {
-    const size_t columns = ladders.columns;
-    const Keep keep = keep_of(columns);
-    const __m256 zero = _mm256_setzero_ps();
-    const Rung* at[kWalks];
-    __m256 sums[kWalks];
-    for (size_t i = 0; i < kWalks; ++i) {
-        const float* const point = ladders.low(leaves[i]);
-        at[i] = &ladders.rung(leaves[i]);
-        sums[i] = partial_sums<Eights>(point, point, points[i], columns, keep);
+// For each set of lanes, by its bits: how many lanes of it are below each lane, a byte for each.
+struct Below {
+    uint64_t lanes[256];
+};
+
+constexpr Below below_in_sets() {
+    Below below{};
+    for (uint64_t set = 0; set < 256; ++set) {
+        uint64_t count = 0;
+        for (unsigned lane = 0; lane < kWalks; ++lane) {
+            below.lanes[set] |= count << 8 * lane;
+            count += set >> lane & 1;
+        }
     }
-    Heads heads = heads_of(at);
-    __m256 open = _mm256_cmp_ps(fold(sums), zero, _CMP_GT_OQ);
-    __m256 score = _mm256_blendv_ps(heads.span, heads.share, open);
-    __m256 here = _mm256_loadu_ps(reinterpret_cast<const float*>(leaves));
-    while (open = _mm256_andnot_ps(heads.parent, open), _mm256_movemask_ps(open)) {  // by signs: a root's parent is -1
-        here = _mm256_blendv_ps(heads.parent, here, heads.parent);
-        alignas(32) int32_t nodes[kWalks];
-        _mm256_store_ps(reinterpret_cast<float*>(nodes), here);
+    return below;
+}
+
+constexpr Below kBelow = below_in_sets();
+
+SAGEDOCK_AVX2 inline __m256 bits(__m256i integers) { return _mm256_castsi256_ps(integers); }
+
+// Climbs that have not begun: those from `next` on. So many as `left` are not over.
+struct Queue {
+    int32_t next, left;
+};
+
+// Eight climbs side by side. Where one is over the next begins, and nothing branches on it: when that is cannot be foreseen.
+// Behind the last climb they go on with leaves that are none, and nothing comes of it.
+template <int Eights>
+class Eight {
+   public:
+    SAGEDOCK_AVX2 explicit Eight(const Climbs& climbs, Queue& queue)
+        : over_(bits(_mm256_set1_epi32(-1))), score_(_mm256_setzero_ps()) {
+        begin(climbs, queue, _mm256_setzero_ps(), 0xff);
+    }
+
+    SAGEDOCK_AVX2 inline __attribute__((always_inline)) void step(const Ladders& ladders, const Climbs& climbs, Queue& queue,
+                                                                  Keep keep) {
+        const Rung* at[kWalks];
+        __m256 sums[kWalks];
+        measure(ladders, climbs, keep, at, sums);
+        const Heads heads = heads_of(at);
+        const __m256 out = fold(sums), is_out = _mm256_cmp_ps(out, _mm256_setzero_ps(), _CMP_GT_OQ);
+        const __m256 kept = _mm256_div_ps(heads.span, _mm256_add_ps(heads.span, out));
+        const __m256 climbed = _mm256_add_ps(heads.share, _mm256_mul_ps(kept, _mm256_sub_ps(score_, heads.share)));
+        const __m256 inside = _mm256_blendv_ps(score_, heads.span, over_), outside = _mm256_blendv_ps(climbed, heads.share, over_);
+        score_ = _mm256_blendv_ps(inside, outside, is_out);
+        write(climbs);
+        const __m256 open = _mm256_andnot_ps(heads.parent, is_out);  // by signs: a root's parent is -1
+        over_ = bits(_mm256_cmpgt_epi32(_mm256_castps_si256(open), _mm256_set1_epi32(-1)));
+        const unsigned over = static_cast<unsigned>(_mm256_movemask_ps(over_));
+        const __m256 real = bits(_mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(climbs.count)), number_));
+        queue.left -= __builtin_popcount(static_cast<unsigned>(_mm256_movemask_ps(_mm256_and_ps(real, over_))));
+        begin(climbs, queue, heads.parent, over);
+    }
+
+   private:
+    // The next climbs in the lanes that are `over`, and the next step of the others.
+    SAGEDOCK_AVX2 inline __attribute__((always_inline)) void begin(const Climbs& climbs, Queue& queue, __m256 parents,
+                                                                   unsigned over) {
+        const __m256i below = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<int64_t>(kBelow.lanes[over])));
+        const __m256 leaves = _mm256_loadu_ps(reinterpret_cast<const float*>(climbs.leaves + queue.next));
+        const __m256i numbers = _mm256_add_epi32(below, _mm256_set1_epi32(queue.next));
+        node_ = _mm256_blendv_ps(parents, _mm256_permutevar8x32_ps(leaves, below), over_);
+        number_ = _mm256_castps_si256(_mm256_blendv_ps(bits(number_), bits(numbers), over_));
+        queue.next = std::min(queue.next + __builtin_popcount(over), static_cast<int32_t>(climbs.count));
+    }
+
+    SAGEDOCK_AVX2 inline __attribute__((always_inline)) void measure(const Ladders& ladders, const Climbs& climbs, Keep keep,
+                                                                     const Rung** at, __m256* sums) const {
+        const int last = static_cast<int>(climbs.count) - 1, columns = static_cast<int>(ladders.columns);
+        alignas(32) int32_t nodes[kWalks], points[kWalks], above[kWalks];
+        _mm256_store_ps(reinterpret_cast<float*>(nodes), node_);
+        _mm256_store_ps(reinterpret_cast<float*>(points), bits(_mm256_min_epi32(number_, _mm256_set1_epi32(last))));
+        // From the lowest to the highest coordinates of a box; a leaf's are the same.
+        _mm256_store_ps(reinterpret_cast<float*>(above), _mm256_andnot_ps(over_, bits(_mm256_set1_epi32(columns))));
         for (size_t i = 0; i < kWalks; ++i) {
             const float* const low = ladders.low(nodes[i]);
+            const float* const point = climbs.points + static_cast<size_t>(points[i]) * climbs.stride;
             at[i] = &ladders.rung(nodes[i]);
-            sums[i] = partial_sums<Eights>(low, low + columns, points[i], columns, keep);
+            sums[i] = partial_sums<Eights>(low, low + above[i], point, ladders.columns, keep);
         }
-        heads = heads_of(at);
-        const __m256 out = fold(sums);
-        const __m256 kept = _mm256_div_ps(heads.span, _mm256_add_ps(heads.span, out));
-        const __m256 climbed = _mm256_add_ps(heads.share, _mm256_mul_ps(kept, _mm256_sub_ps(score, heads.share)));
-        open = _mm256_and_ps(open, _mm256_cmp_ps(out, zero, _CMP_GT_OQ));
-        score = _mm256_blendv_ps(score, climbed, open);
     }
-    _mm256_storeu_ps(scores, score);
+
+    SAGEDOCK_AVX2 inline __attribute__((always_inline)) void write(const Climbs& climbs) const {
+        alignas(32) int32_t numbers[kWalks];
+        alignas(32) float scores[kWalks];
+        _mm256_store_ps(reinterpret_cast<float*>(numbers), bits(number_));
+        _mm256_store_ps(scores, score_);
+        for (size_t i = 0; i < kWalks; ++i) climbs.scores[numbers[i]] = scores[i];
+    }
+
+    __m256 node_, over_, score_;  // nodes as bits; over_: which lanes are to begin at a leaf
+    __m256i number_ = _mm256_setzero_si256();
+};
+
+template <int Eights>
+SAGEDOCK_AVX2 void climb_avx2(const Ladders& ladders, const Climbs& climbs) {
+    const Keep keep = keep_of(ladders.columns);
+    Queue queue{0, static_cast<int32_t>(climbs.count)};
+    Eight<Eights> one(climbs, queue), other(climbs, queue);  // while the one waits for memory, the other goes on
+    while (queue.left > 0) {
+        one.step(ladders, climbs, queue, keep);
+        other.step(ladders, climbs, queue, keep);
+    }
 }
 
 #endif
@@ -187,17 +261,41 @@ void descend(const Node* nodes, const float* const* points, int32_t* at) {
     std::copy(here, here + kWalks, at);
 }
 
-void climb(InstructionSet instructions, const Ladders& ladders, const float* const* points, const int32_t* leaves,
-           float* scores) {
+void descend(const Node* nodes, const Ladders& ladders, const float* point, Descents& descents) {
+    const size_t record_bytes = ladders.record * sizeof(Rung);
+    int32_t* const here = descents.here;
+    int32_t* const tree = descents.tree;
+    size_t level = 0;
+    for (size_t open = descents.count, still; open > 0; open = still) {
+        still = 0;
+        const size_t bytes = ++level < kSeldom ? 0 : record_bytes;
+        for (size_t i = 0; i < open; ++i) {
+            const Node& node = nodes[here[i]];
+            const int32_t next = node.next + !(point[node.column] <= node.cut), which = tree[i];
+            const bool moved = next != here[i];
+            __builtin_prefetch(nodes + next);
+            const char* const record = reinterpret_cast<const char*>(&ladders.rung(next));
+            for (size_t line = 0; line < bytes; line += kLine) __builtin_prefetch(record + line);
+            descents.leaf[which] = here[still] = next;
+            tree[still] = which;
+            still += moved;
+        }
+    }
+}
+
+void climb(InstructionSet instructions, const Ladders& ladders, const Climbs& climbs) {
+    if (climbs.count == 0) return;
 #ifdef SAGEDOCK_X86
     if (instructions >= InstructionSet::avx2) {
-        if (ladders.columns <= 8) return climb_avx2<1>(ladders, points, leaves, scores);
-        if (ladders.columns <= 16) return climb_avx2<2>(ladders, points, leaves, scores);
-        return climb_avx2<3>(ladders, points, leaves, scores);
+        if (ladders.columns <= 8) return climb_avx2<1>(ladders, climbs);
+        if (ladders.columns <= 16) return climb_avx2<2>(ladders, climbs);
+        return climb_avx2<3>(ladders, climbs);
     }
 #endif
     (void)instructions;
-    for (size_t i = 0; i < kWalks; ++i) scores[i] = climb_one(ladders, points[i], leaves[i]);
+    for (size_t i = 0; i < climbs.count; ++i) {
+        climbs.scores[i] = climb_one(ladders, climbs.points + i * climbs.stride, climbs.leaves[i]);
+    }
 }
 
 float measure_outside(const float* low, const float* high, const float* point, size_t columns, float* apart) {
