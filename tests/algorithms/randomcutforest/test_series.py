@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,15 @@ import numpy as np
 import pytest
 
 from sagedock.algorithms.randomcutforest import ALGORITHM
+from sagedock.algorithms.randomcutforest.evaluation import scored
 from sagedock.algorithms.randomcutforest.model import RandomCutForestModel, load
-from sagedock.algorithms.randomcutforest.shingles import lag_names, shingled
+from sagedock.algorithms.randomcutforest.shingles import lag_names, shingled, shingled_parts
 from sagedock.contracts import manifest
 from sagedock.contracts.hosting import InferenceOptions
 from sagedock.errors import ModelError, UserError
 from sagedock.formats import csv, instances, records
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES, RECORDIO
-from sagedock.formats.table import Floats, Table
+from sagedock.formats.table import Floats, Part, Table
 from sagedock.serving.invocations import ROWS_AT_ONCE, invoke
 from tests.algorithms.randomcutforest import data
 from tests.platform import Job
@@ -174,6 +176,18 @@ def test_the_test_channel_is_scored_point_by_point(make_job: Callable[..., Job])
     assert set(list(highest["columns"])[:2]) == {
         name + (f", {lag} before" if lag else "") for name in ("flow", "level")
     }
+
+
+@pytest.mark.parametrize("lengths", [(5, 9, 3), (1, 2, 14), (17,)])
+def test_the_points_that_the_report_draws_are_those_of_the_series(lengths: tuple[int, ...]) -> None:
+    """The first too, although they share a row; of two files, in parts of any lengths."""
+    points, parts = wave(2 * sum(lengths)), []
+    ends = np.cumsum([0, *lengths, *lengths])
+    for number, (begin, end) in enumerate(pairwise(ends.tolist())):
+        table = Table(points[begin:end], labels=np.zeros(end - begin, np.float32))
+        parts.append(Part(table, "ab"[number // len(lengths)], "line", 1))
+    found = scored(lambda part: (part.table.dense[:, 0], None), shingled_parts(parts, SIZE), SIZE)
+    assert found.newest.tolist() == points[:, -1].tolist()
 
 
 def test_lags_are_named_by_how_long_ago_they_were() -> None:

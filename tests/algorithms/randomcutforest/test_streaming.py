@@ -99,6 +99,7 @@ def test_what_made_the_highest_scores_is_told_as_the_stream_saw_it(make_job: Mak
     assert (highest["row"], highest["label"]) == ("row 61", 1)
     assert next(iter(highest["columns"])) == "f1"
     assert highest["columns"]["f1"] > 0.9
+    assert "Each row was scored, then learnt" in (job.output_data / "report.html").read_text()
 
 
 @pytest.mark.parametrize("size", ["1", "4"])

@@ -81,8 +81,8 @@ class ScoredRows:
     peaks: Sequence[Peak]
 
 
-def scored(score: Callable[[Part], Scores], parts: Iterable[Part], apart: int = 1) -> ScoredRows:
-    """Score every row of the test channel, in order; peaks lie `apart` rows or more from one another.
+def scored(score: Callable[[Part], Scores], parts: Iterable[Part], size: int = 1) -> ScoredRows:
+    """Score every row of the test channel, in order; `size` points make a row, and peaks lie as far from one another.
 
     `score` gives the scores of a part (rows,) and, if it likes, what each column adds to them (rows, columns).
     Raises UserError naming the row whose label is none of 0 and 1, or that lacks a value.
@@ -90,7 +90,8 @@ def scored(score: Callable[[Part], Scores], parts: Iterable[Part], apart: int = 
     scores: list[Floats] = []
     labels: list[Floats] = []
     newest: list[Floats] = []
-    peaks = Peaks(SHOWN, apart)
+    peaks = Peaks(SHOWN, size)
+    source = None
     for part in parts:
         require_values(part)
         rows = part.table.dense
@@ -98,11 +99,18 @@ def scored(score: Callable[[Part], Scores], parts: Iterable[Part], apart: int = 
         labels.append(_labels(part))
         found, shares = score(part)
         scores.append(found)
-        newest.append(rows[:, -1].copy())
+        newest.append(_newest(rows, 1 if part.source == source else size))
+        source = part.source
         peaks.add(rows if shares is None else shares, found)
     if not scores:
         raise UserError("the test channel holds no rows: give it some, or leave it out", field="test")
     return ScoredRows(np.concatenate(scores), np.concatenate(labels), np.concatenate(newest), peaks.found)
+
+
+def _newest(rows: Floats, size: int) -> Floats:
+    """(rows,) the last column of the points of rows, of which the first `size` share a row that holds them all."""
+    first = rows[0].reshape(size, -1)[:-1, -1]
+    return np.concatenate([first, rows[size - 1 :, -1]])
 
 
 def require_values(part: Part) -> None:

@@ -58,6 +58,8 @@ class Findings:
     names: Names
     attributions: Floats
     """(peaks, columns) what each column adds to the score of each peak of the rows."""
+    learnt: bool = False
+    """Whether each row was learnt after it was scored."""
 
 
 def made(
@@ -134,7 +136,8 @@ def _test(test: Mapping[str, Any], findings: Findings) -> list[Figure]:
         Section(
             "Anomalies",
             f"Rows of the test channel that score above {shown(test['cut_off'])} count as anomalous: the mean of the "
-            f"channel's scores and {DEVIATIONS} times their deviation.",
+            f"channel's scores and {DEVIATIONS} times their deviation."
+            + (" Each row was scored, then learnt, before the next." if findings.learnt else ""),
         ),
         _series(test, findings),
         Section("What made the scores"),

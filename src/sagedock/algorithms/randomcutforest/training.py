@@ -156,7 +156,8 @@ def _test(
     journal.tested({name: figures[name] for name in plan.figures})
     told = np.stack([peak.row for peak in rows.peaks])
     attributions = detector.attributions(told) if following is None else told
-    return Findings(rows, evaluation, _names(channels, plan, len(rows.scores)), attributions)
+    named = _names(channels, plan, len(rows.scores))
+    return Findings(rows, evaluation, named, attributions, learnt=following is not None)
 
 
 def _scorer(detector: Detector, context: Context) -> Scorer:
