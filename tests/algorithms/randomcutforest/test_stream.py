@@ -247,6 +247,7 @@ def damages(state: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
     yield "decay", "decay", np.array(2.0)
     yield "seen", "number", np.array(2.0)
     yield "seen", "stream", np.array(-1)
+    yield "seen", "stream", np.array(2**62)
 
 
 def test_a_damaged_state_is_refused() -> None:

@@ -26,7 +26,8 @@ from sagedock.algorithms.randomcutforest.trees import Floats
 
 STEP = 0xD1342543DE82EF95
 """The seeds of consecutive points lie so far apart."""
-
+MOST_SEEN = 1 << 62
+"""No series is so long, and the number of its points has room in 64 bits."""
 
 _NUMBERS = {"columns": np.int64, "seen": np.int64, "seed": np.int64, "decay": np.float64, "unit": np.float32}
 
@@ -72,7 +73,7 @@ class Stream:
             if numbers[name].dtype != kind or numbers[name].shape != () or not np.isfinite(numbers[name]):
                 raise ValueError(f"{name} is no {np.dtype(kind)} number")
         columns, seen, seed, decay, unit = (numbers[name].item() for name in _NUMBERS)
-        if seen < 0 or not 0 <= decay <= 1 or unit not in (1, LARGE):
+        if not 0 <= seen < MOST_SEEN or not 0 <= decay <= 1 or unit not in (1, LARGE):
             raise ValueError(f"seen {seen}, decay {decay} and unit {unit} are not those of a stream")
         trees = ReservoirTrees(columns, **{name: np.array(state[name]) for name in ARRAYS})
         require_trees(trees)
