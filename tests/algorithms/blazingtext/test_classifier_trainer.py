@@ -170,3 +170,65 @@ def test_the_exponential_is_exact() -> None:
     values = -np.random.default_rng(0).uniform(0, 100, 10_000)
     assert probabilities.exponential(values) == pytest.approx(np.exp(values), rel=1e-15)
     assert probabilities.exponential(np.array([0.0, -1e9])).tolist() == pytest.approx([1.0, 0.0])
+
+
+def test_without_extras_training_is_as_before(read: Read) -> None:
+    """Issue 5 item 4: the extras are off by default, and each makes another model when it is on."""
+    examples = read(topics(200))
+    plain, off, idf, shuffled = (
+        trained(examples, **extras).input.tobytes()
+        for extras in ({}, {"idf": False, "shuffle": False}, {"idf": True}, {"shuffle": True})
+    )
+    assert plain == off
+    assert len({plain, idf, shuffled}) == 3
+
+
+def test_rare_rows_move_farther_with_idf(read: Read) -> None:
+    """log(1 + examples / occurrences) squared, 1 on average over all occurrences."""
+    examples = read("__label__a x x y\n__label__b x z\n__label__b x\n")
+    found = classifier_trainer.scales(examples)
+    dictionary = examples.dictionary
+    by_word = {word: found[examples.seen.tolist().index(dictionary.find(word))] for word in (b"x", b"y", b"</s>")}
+    expected = {word: np.log1p(3 / count) ** 2 for word, count in ((b"x", 4), (b"y", 1), (b"</s>", 3))}
+    for word in (b"y", b"</s>"):
+        assert by_word[word] / by_word[b"x"] == pytest.approx(expected[word] / expected[b"x"], rel=1e-6)
+    occurrences = np.bincount(examples.rows, minlength=len(found))
+    assert np.average(found, weights=occurrences) == pytest.approx(1, rel=1e-6)
+
+
+def test_a_step_is_scaled_row_by_row() -> None:
+    random = np.random.default_rng(4)
+    inputs, outputs = (random.normal(size=shape).astype(np.float32) for shape in ((6, 5), (3, 5)))
+    rows, scales = np.array([1, 4, 4], np.int32), np.array([9, 2, 9, 9, 0.5, 9], np.float32)
+    plain, scaled = inputs.copy(), inputs.copy()
+    classifier_trainer.learn(plain, outputs.copy(), rows, 1, np.float32(0.1))
+    classifier_trainer.learn(scaled, outputs.copy(), rows, 1, np.float32(0.1), scales)
+    assert scaled - inputs == pytest.approx((plain - inputs) * np.minimum(scales, 2)[:, None], abs=1e-6)
+
+
+def test_an_order_is_drawn_for_each_epoch_and_comes_again(read: Read) -> None:
+    """All lines once; the same after a resume, and by the same learning rates."""
+    examples = read(topics(200))
+    settings = ClassifierSettings(10, 0.3, 3, idf=True, shuffle=True)
+    orders = [ClassifierTrainer(examples, settings, seed=5)._order(epoch) for epoch in (0, 1, 1)]
+    assert [sorted(order) for order in orders if order is not None] == [list(range(200))] * 3
+    assert not np.array_equal(orders[0], orders[1])
+    assert np.array_equal(orders[1], orders[2])
+    whole, half, resumed = (ClassifierTrainer(examples, settings, seed=5) for _ in range(3))
+    for epoch in range(3):
+        whole.epoch(epoch)
+    half.epoch(0)
+    resumed.input[:], resumed.output[:] = half.input, half.output
+    for epoch in (1, 2):
+        resumed.epoch(epoch)
+    assert resumed.input.tobytes() == whole.input.tobytes()
+
+
+def test_progress_is_told_in_a_drawn_order_too(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classifier_trainer, "_SLICE", 500)
+    seen: list[ClassifierProgress] = []
+    trainer = ClassifierTrainer(read(topics(200)), ClassifierSettings(10, 0.4, 1, shuffle=True))
+    trainer.epoch(0, lambda progress: seen.append(progress) is None)
+    assert len(seen) > 4
+    assert [progress.share for progress in seen] == sorted(progress.share for progress in seen)
+    assert (seen[0].share, seen[-1].share, seen[-1].learning_rate) == (0.0, 1.0, 0.0)

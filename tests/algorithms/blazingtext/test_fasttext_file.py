@@ -137,6 +137,18 @@ def test_absurd_numbers_in_the_header_are_refused(
         fasttext_file.read(tmp_path / "odd.bin")
 
 
+@pytest.mark.parametrize(("place", "says"), [(28, "n-grams of 2000000000 words"), (48, "2000000000 characters")])
+def test_absurdly_long_ngrams_in_the_header_are_refused(
+    place: int, says: str, models: dict[str, Path], tmp_path: Path
+) -> None:
+    """A request could not be answered in time or memory by such a model."""
+    content = bytearray(models["skipgram"].read_bytes())
+    struct.pack_into("<i", content, place, 2_000_000_000)
+    (tmp_path / "odd.bin").write_bytes(content)
+    with pytest.raises(ModelError, match=says):
+        fasttext_file.read(tmp_path / "odd.bin")
+
+
 def test_absurd_sizes_are_refused_before_anything_is_allocated(models: dict[str, Path], tmp_path: Path) -> None:
     """Bad input: refused before allocating. In a process that may have little more than it has already."""
     content = models["skipgram"].read_bytes()

@@ -50,6 +50,8 @@ def test_batch_skipgram_learns_no_subwords() -> None:
         ("min_epochs", "0"),
         ("patience", "0"),
         ("word_ngrams", "0"),
+        ("word_ngrams", "101"),
+        ("max_char", "101"),
         ("_threads", "0"),
         ("_seed", "-1"),
     ],
@@ -63,7 +65,13 @@ def test_values_out_of_range(name: str, value: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("batch_size", "32"), ("vector_dim", "2048"), ("sampling_threshold", "0.999"), ("min_count", "0")],
+    [
+        ("batch_size", "32"),
+        ("vector_dim", "2048"),
+        ("sampling_threshold", "0.999"),
+        ("min_count", "0"),
+        ("word_ngrams", "100"),
+    ],
 )
 def test_the_ends_of_ranges(name: str, value: str) -> None:
     """blazingtext 2, from the other side."""

@@ -76,3 +76,10 @@ def test_the_order_of_words_matters() -> None:
 def test_ngrams_need_buckets(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="buckets"):
         Ngrams(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"max_char": 101}, {"word_ngrams": 101}])
+def test_ngrams_have_an_end(wrong: dict[str, int]) -> None:
+    """Else a long line, or a long word, would have as many as the square of its length."""
+    with pytest.raises(ValueError, match="100 at most"):
+        Ngrams(1000, **wrong)

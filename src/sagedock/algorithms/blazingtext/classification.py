@@ -136,7 +136,11 @@ def _check(examples: Examples, channel: Channel) -> None:
 def trainer(values: Values, examples: Examples, threads: int) -> ClassifierTrainer:
     """The trainer that the hyperparameters ask for."""
     settings = ClassifierSettings(
-        vector_dim=values["vector_dim"], learning_rate=values["learning_rate"], epochs=values["epochs"]
+        vector_dim=values["vector_dim"],
+        learning_rate=values["learning_rate"],
+        epochs=values["epochs"],
+        idf=values["_idf"],
+        shuffle=values["_shuffle"],
     )
     weights = class_weights.of_labels(values.get("_class_weights"), examples)
     return ClassifierTrainer(examples, settings, weights=weights, seed=values["_seed"], threads=threads)

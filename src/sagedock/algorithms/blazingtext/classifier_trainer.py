@@ -38,6 +38,10 @@ class ClassifierSettings:
     vector_dim: int = 100
     learning_rate: float = 0.05
     epochs: int = 5
+    idf: bool = False
+    """Rows move by their inverse frequency, see `scales`; an extension of sagedock."""
+    shuffle: bool = False
+    """Each epoch has an order of its own, drawn; an extension of sagedock."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ class ClassifierTrainer:
         self._weights = np.ones(labels, np.float32) if weights is None else weights.astype(np.float32)
         self._seed = seed
         self._threads = threads
+        self._scales = scales(examples) if settings.idf else None
         self._input = _padded(len(examples.seen), settings.vector_dim)
         self._output = _padded(labels, settings.vector_dim)
         self.input = self._input[:, : settings.vector_dim]
@@ -96,15 +101,15 @@ class ClassifierTrainer:
 
     def epoch(self, number: int, watch: Watch | None = None) -> bool:
         """Learn every example once, as epoch `number`, counted from 0; False when `watch` ended it early."""
-        loss, learnt = 0.0, 0
+        loss, learnt, order = 0.0, 0, self._order(number)
         for first, last in self._slices():
             state = self._progress(number, first, loss / learnt if learnt else float("nan"))
             if watch is not None and not watch(state):
                 return False
-            loss += self._learn(number, first, last)
+            loss += self._learn(number, order, first, last)
             learnt += last - first
         if watch is not None:
-            watch(self._progress(number, len(self._examples.starts) - 1, loss / max(learnt, 1)))
+            watch(self._progress(number, self._count, loss / max(learnt, 1)))
         return True
 
     def classifier(self) -> Classifier:
@@ -124,21 +129,42 @@ class ClassifierTrainer:
         whole[self._examples.seen] = self.input
         return whole
 
+    @property
+    def _count(self) -> int:
+        """How many examples there are."""
+        return len(self._examples.starts) - 1
+
+    def _order(self, epoch: int) -> NDArray[np.int64] | None:
+        """Which example comes at each place; None where they come as they were read."""
+        if not self._settings.shuffle:
+            return None
+        return np.random.default_rng([self._seed, 1, epoch]).permutation(self._count)
+
     def _slices(self) -> Iterator[tuple[int, int]]:
-        """Ranges of examples of about so many tokens each."""
-        starts = self._examples.token_starts
-        first, count = 0, len(starts) - 1
+        """Ranges of places of about so many tokens each."""
+        first, count = 0, self._count
         while first < count:
-            last = int(np.searchsorted(starts, starts[first] + _SLICE, side="left"))
-            last = min(max(last, first + 1), count)
-            yield first, last
+            last = max(self._place(self._done(first) + _SLICE), first + 1)
+            yield first, min(last, count)
             first = last
 
-    def _learn(self, epoch: int, first: int, last: int) -> float:
-        """Learn some examples in order; the sum of their losses."""
+    def _place(self, tokens: float) -> int:
+        """The place before which so many tokens of an epoch are read."""
+        if self._settings.shuffle:
+            return int(tokens * self._count / self.tokens)
+        return int(np.searchsorted(self._examples.token_starts, tokens, side="left"))
+
+    def _done(self, place: int) -> float:
+        """The tokens of an epoch that are read before a place, on average where places are drawn."""
+        if self._settings.shuffle:
+            return place / self._count * self.tokens
+        return int(self._examples.token_starts[place])
+
+    def _learn(self, epoch: int, order: NDArray[np.int64] | None, first: int, last: int) -> float:
+        """Learn the examples at some places in order; the sum of their losses."""
         examples, tokens = self._examples, self.tokens
         if core.native is None:
-            return sum(self._learn_one(epoch, example) for example in range(first, last))
+            return sum(self._learn_one(epoch, order, place) for place in range(first, last))
         return core.native.learn(
             self._input,
             self._output,
@@ -147,9 +173,9 @@ class ClassifierTrainer:
             examples.labels,
             examples.label_starts,
             examples.token_starts,
-            order=None,
+            order=order,
             weights=self._weights,
-            scales=None,
+            scales=self._scales,
             first=first,
             last=last,
             rate=self._settings.learning_rate,
@@ -160,32 +186,40 @@ class ClassifierTrainer:
             threads=self._threads,
         )
 
-    def _learn_one(self, epoch: int, example: int) -> float:
+    def _learn_one(self, epoch: int, order: NDArray[np.int64] | None, place: int) -> float:
+        example = place if order is None else int(order[place])
         begin, end = self._examples.starts[example : example + 2]
         label = self._label(epoch, example)
-        rate = np.float32(self._rate(epoch, int(self._examples.token_starts[example]))) * self._weights[label]
-        return learn(self.input, self.output, self._examples.rows[begin:end], label, rate)
+        rate = np.float32(self._rate(epoch, self._done(place))) * self._weights[label]
+        return learn(self.input, self.output, self._examples.rows[begin:end], label, rate, self._scales)
 
     def _label(self, epoch: int, example: int) -> int:
         """The label that an example is learnt by in an epoch: of several, one is drawn each time."""
         begin, end = (int(place) for place in self._examples.label_starts[example : example + 2])
         return int(self._examples.labels[begin + draw(self._seed, epoch, example) % (end - begin)])
 
-    def _progress(self, epoch: int, example: int, loss: float) -> ClassifierProgress:
-        done = int(self._examples.token_starts[example])
+    def _progress(self, epoch: int, place: int, loss: float) -> ClassifierProgress:
+        done = self._done(place)
         total = self._settings.epochs * self.tokens
-        return ClassifierProgress(epoch * self.tokens + done, total, self._rate(epoch, done), loss)
+        return ClassifierProgress(epoch * self.tokens + int(done), total, self._rate(epoch, done), loss)
 
-    def _rate(self, epoch: int, done: int) -> float:
+    def _rate(self, epoch: int, done: float) -> float:
         """The learning rate falls from its full height to 0 in a straight line."""
         share = (epoch * self.tokens + done) / max(self._settings.epochs * self.tokens, 1)
         return self._settings.learning_rate * max(1.0 - share, 0.0)
 
 
-def learn(inputs: Floats, outputs: Floats, rows: NDArray[np.int32], label: int, rate: np.float32) -> float:
+def learn(
+    inputs: Floats,
+    outputs: Floats,
+    rows: NDArray[np.int32],
+    label: int,
+    rate: np.float32,
+    scales: Floats | None = None,
+) -> float:
     """One step down the gradient of -log p(label | rows); the loss before it.
 
-    A row that comes twice is counted and corrected twice.
+    A row that comes twice is counted and corrected twice; `scales` multiplies the step of each row.
     """
     share = np.float32(1.0 / len(rows))
     hidden = inputs[rows].sum(axis=0) * share
@@ -194,8 +228,23 @@ def learn(inputs: Floats, outputs: Floats, rows: NDArray[np.int32], label: int, 
     errors[label] += rate
     correction = errors @ outputs
     outputs += np.outer(errors, hidden)
-    np.add.at(inputs, rows, correction * share)
+    steps = np.ones(len(rows), np.float32) if scales is None else scales[rows]
+    np.add.at(inputs, rows, np.outer(steps, correction * share))
     return float(-np.log(max(found[label], np.finfo(np.float32).tiny)))
+
+
+def scales(examples: Examples) -> Floats:
+    """What the step of each row is multiplied by (rows,): log(1 + examples / occurrences) squared, 1 on average.
+
+    That is inverse document frequency, squared because it would stand in the row and in its gradient, had the row been
+    multiplied by it; learnt in place of that, it leaves a model of fastText's form. Source of the measure: Spärck
+    Jones, A statistical interpretation of term specificity, 1972.
+    """
+    occurrences = np.zeros(len(examples.seen), np.int64)
+    for begin in range(0, len(examples.rows), _SLICE):
+        occurrences += np.bincount(examples.rows[begin : begin + _SLICE], minlength=len(occurrences))
+    found = np.log1p((len(examples.starts) - 1) / occurrences) ** 2
+    return np.asarray(found / np.average(found, weights=occurrences), np.float32)
 
 
 def _padded(rows: int, columns: int) -> Floats:

@@ -6,7 +6,7 @@ Rows and ids are fastText's (blazingtext.md section 7.1). Row i is word i's; the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import chain
 
@@ -116,9 +116,7 @@ class Dictionary:
         return rows + self._word_ngrams(hashes), labels
 
     def _word_ngrams(self, hashes: list[int]) -> list[int]:
-        reach = min(self.ngrams.word_ngrams, len(hashes))  # a model file may claim any number
-        ngrams = replace(self.ngrams, word_ngrams=reach)
-        buckets = hashing.word_ngrams(np.array(hashes, dtype=np.uint32), ngrams)
+        buckets = hashing.word_ngrams(np.array(hashes, dtype=np.uint32), self.ngrams)
         return self._behind_words(buckets[buckets >= 0].tolist())
 
     def _behind_words(self, buckets: list[int]) -> list[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sagedock.algorithms.blazingtext.class_weights import ClassWeights
+from sagedock.algorithms.blazingtext.ngrams import LONGEST
 from sagedock.contracts.hyperparameters import (
     Boolean,
     Categorical,
@@ -29,6 +30,7 @@ WIDE_DIM = 1500
 """From so many dimensions on the validator warns of time and memory."""
 
 _COUNT = Integer(Interval(1))
+_NGRAM = Integer(Interval(1, LONGEST))
 
 PARAMETERS = (
     Parameter(
@@ -61,7 +63,7 @@ PARAMETERS = (
         default=2_000_000,
         tuning="1000000 to 10000000 (supervised)",
     ),
-    Parameter("word_ngrams", _COUNT, "supervised: the longest word n-gram.", default=2, tuning="1 to 3"),
+    Parameter("word_ngrams", _NGRAM, "supervised: the longest word n-gram.", default=2, tuning="1 to 3"),
     Parameter(
         "early_stopping",
         Boolean(),
@@ -87,8 +89,8 @@ PARAMETERS = (
         tuning="8 to 32",
     ),
     Parameter("subwords", Boolean(), "skipgram, cbow: learn vectors of character n-grams too.", default=False),
-    Parameter("min_char", _COUNT, "With subwords: characters of the shortest n-gram.", default=3),
-    Parameter("max_char", _COUNT, "With subwords: characters of the longest n-gram.", default=6),
+    Parameter("min_char", _NGRAM, "With subwords: characters of the shortest n-gram.", default=3),
+    Parameter("max_char", _NGRAM, "With subwords: characters of the longest n-gram.", default=6),
     Parameter("evaluation", Boolean(), "Word vectors: whether they are judged by WordSimilarity-353.", default=True),
     Parameter("_lower_case", Boolean(), "Extension of sagedock: texts in lower case.", default=False),
     Parameter(
@@ -102,6 +104,18 @@ PARAMETERS = (
         "_class_weights",
         ClassWeights(),
         "Extension of sagedock, supervised: balanced, or what examples of a label count, others counting 1.",
+    ),
+    Parameter(
+        "_idf",
+        Boolean(),
+        "Extension of sagedock, supervised: rare words and n-grams learn faster, by their inverse frequency.",
+        default=False,
+    ),
+    Parameter(
+        "_shuffle",
+        Boolean(),
+        "Extension of sagedock, supervised: lines in an order drawn anew for each epoch.",
+        default=False,
     ),
     Parameter(
         "_quantise",
@@ -139,6 +153,8 @@ HYPERPARAMETERS = Declaration(PARAMETERS, (Rule(("subwords", "mode", "min_char",
 
 _OF_SUPERVISED = (
     "_class_weights",
+    "_idf",
+    "_shuffle",
     "_quantise",
     "_quantise_rows",
     "word_ngrams",

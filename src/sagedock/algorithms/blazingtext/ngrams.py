@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 END_OF_LINE = b"</s>"
+LONGEST = 100
+"""Words or characters of the longest n-gram there may be: a text has as many n-grams as words, times this."""
 _BASIS, _PRIME, _MASK = 2166136261, 16777619, 0xFFFFFFFF  # FNV-1a, 32 bit
 _STEP = 116049371
 _SIGNED = [byte if byte < 128 else byte | 0xFFFFFF00 for byte in range(256)]  # what fastText's int8_t makes of a byte
@@ -31,9 +33,11 @@ class Ngrams:
     """Words of the longest n-gram in a text; 1 for none."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for n-grams without a bucket to fall into."""
+        """Raises ValueError for n-grams without a bucket to fall into, and for absurdly long ones."""
         if not 0 <= self.buckets < 2**31 or (self.buckets == 0 and (self.max_char > 0 or self.word_ngrams > 1)):
             raise ValueError(f"{self.buckets} buckets for n-grams")
+        if max(self.word_ngrams, self.max_char) > LONGEST:
+            raise ValueError(f"n-grams of {self.word_ngrams} words and {self.max_char} characters, {LONGEST} at most")
 
 
 def fnv(token: bytes, state: int = _BASIS) -> int:
