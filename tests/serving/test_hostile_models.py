@@ -17,6 +17,7 @@ import pytest
 
 from sagedock.contracts.archives import Limits, unpack
 from sagedock.contracts.hosting import HostingSettings, InferenceOptions
+from sagedock.contracts.signatures import FASTTEXT_MAGIC
 from sagedock.errors import ModelError, PlatformError
 from sagedock.serving.loading import load
 from tests.serving.hostile import ARCHIVES, DIRECTORIES, END, Case, member, pax, tar
@@ -274,6 +275,23 @@ def test_limits_are_the_callers(tmp_path: Path) -> None:
             unpack(tmp_path / "a.tar.gz", tmp_path / "a", limits)
     with pytest.raises(PlatformError, match="are free there"):
         unpack(_enormous(tmp_path), tmp_path / "a", Limits(size_bytes=1 << 60))
+
+
+def test_zeros_in_fasttext_models_do_not_count(tmp_path: Path) -> None:
+    """They are rows of buckets that no text had; whatever else is in such an archive is counted as ever."""
+    hollow = FASTTEXT_MAGIC + bytes(3_000_000)
+    tar(member("model.bin", hollow), member("other", b"text"))(tmp_path / "a.tar.gz")
+    unpack(tmp_path / "a.tar.gz", tmp_path / "a", Limits(ratio=10, free_bytes=1 << 19))
+    assert (tmp_path / "a" / "model.bin").read_bytes() == hollow
+    for name, archive in (
+        ("another member", tar(member("model.bin", hollow), member("zeros", bytes(3_000_000)))),
+        ("behind the end", tar(member("model.bin", hollow), end=END + bytes(3_000_000))),
+        ("what is no zero", tar(member("model.bin", FASTTEXT_MAGIC + b"x" * 3_000_000))),
+        ("a few at a time", tar(member("model.bin", FASTTEXT_MAGIC + (bytes(300) + b"x") * 10_000))),
+    ):
+        archive(tmp_path / f"{name}.tar.gz")
+        with pytest.raises(ModelError, match="unpacks to more than 10 times"):
+            unpack(tmp_path / f"{name}.tar.gz", tmp_path / name, Limits(ratio=10, free_bytes=1 << 19))
 
 
 def _enormous(place: Path) -> Path:

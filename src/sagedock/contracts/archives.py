@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from sagedock.contracts.files import explain
+from sagedock.contracts.signatures import FASTTEXT_MAGIC
 from sagedock.contracts.tar import Member, Tar, TarError
 from sagedock.errors import ModelError, PlatformError
 
@@ -22,6 +23,9 @@ GIBIBYTE = 1 << 30
 LONGEST_NAME, LONGEST_PART = 1024, 255
 """Bytes of a member's whole name, and of each part of it (API: S3ModelDataSource refuses longer parts)."""
 DEEPEST = 32
+_GRAIN = 512
+_NOTHING = bytes(_GRAIN)
+"""So many zeros in a row, beginning at a multiple of their number, are rows that were never trained."""
 _GZIP = b"\x1f\x8b"
 _COMPRESSIONS = {
     b"BZh": "bzip2",
@@ -39,7 +43,8 @@ class Limits:
     """What an archive may unpack to.
 
     `ratio` is bytes unpacked for each byte of the archive; it counts from `free_bytes` on, since a small archive of
-    zeros is no harm.
+    zeros is no harm. Zeros in fastText's models do not count: there the rows of buckets that no text had are zeros,
+    hundreds of megabytes of them in a small model, and they are mapped into memory rather than read.
     """
 
     size_bytes: int = 20 * GIBIBYTE
@@ -105,6 +110,7 @@ def _checked(archive: Path, limits: Limits) -> Iterator[tuple[PurePosixPath, Mem
         for member in tar:
             path = names.add(member)
             total += member.size
+            source.begin(member.size)
             if total > limits.size_bytes:
                 raise TarError(
                     f"member {member.name!r} of {member.size} bytes takes the archive above {limits.size_bytes} bytes"
@@ -211,6 +217,12 @@ class _Source:
         self._ratio = max(limits.free_bytes, limits.ratio * packed) if self._gzipped else self._most
         self._ratio_text = f"{limits.ratio} times its own {packed} bytes"
         self._taken = 0
+        self._begins = self._hollow = False
+        self._left = 0
+
+    def begin(self, size: int) -> None:
+        """What is read next are the `size` bytes of a member."""
+        self._begins, self._left = True, size
 
     def skip(self, size: int) -> int:
         if not self._gzipped:
@@ -232,7 +244,19 @@ class _Source:
         while size and (piece := self._stream.read(size)):
             pieces.append(piece)
             size -= len(piece)
-        return b"".join(pieces)
+        whole = b"".join(pieces)
+        if self._left:
+            self._taken -= self._spared(whole)
+        return whole
+
+    def _spared(self, piece: bytes) -> int:
+        """How many bytes of a member's piece do not count."""
+        if self._begins:
+            self._begins, self._hollow = False, piece.startswith(FASTTEXT_MAGIC)
+        within, self._left = piece[: self._left], max(self._left - len(piece), 0)
+        if not self._hollow:
+            return 0
+        return _GRAIN * sum(within[at : at + _GRAIN] == _NOTHING for at in range(0, len(within), _GRAIN))
 
 
 @contextmanager

@@ -60,7 +60,7 @@ _UBJSON_MARKERS = {b"i", b"U", b"I", b"l", b"L", b"#", b"$", b"N"}
 """What follows the brace of an object: the type of its first key's length, or of its size (UBJSON draft 12)."""
 _PICKLE_PROTOCOL = 0x80
 _NUMPY = b"\x93NUMPY"
-_FASTTEXT = (793712314).to_bytes(4, "little")
+FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
 _WORD_VECTORS = re.compile(rb"\d{1,10} \d{1,6}\r?\n")
 """How many words and of how many dimensions; no pickle begins with a digit."""
 _OBJECTS = re.compile(rb"['\"][|<>=]?O\d*['\"]")
@@ -114,7 +114,7 @@ def _binary_kind(head: bytes) -> Kind | None:
         return SAFETENSORS  # before pickle: a length may begin with its first byte
     if head[0] == _PICKLE_PROTOCOL:
         return PICKLE
-    if head.startswith(_FASTTEXT):
+    if head.startswith(FASTTEXT_MAGIC):
         return FASTTEXT
     if head.startswith(_NUMPY):
         return PICKLED_ARRAY if _holds_objects(head) else NPY

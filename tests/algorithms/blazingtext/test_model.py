@@ -11,8 +11,11 @@ import gensim
 import numpy as np
 import pytest
 
+from sagedock.contracts.archives import unpack
 from sagedock.contracts.hosting import HostingSettings
+from sagedock.contracts.paths import Paths
 from sagedock.errors import ModelError
+from sagedock.local.artefacts import pack
 from sagedock.serving.loading import Loaded, load
 from tests.algorithms.blazingtext import fasttexts
 from tests.algorithms.blazingtext.jobs import job
@@ -23,6 +26,7 @@ JSON, LINES = "application/json", "application/jsonlines"
 SERVING = """
 from pathlib import Path
 from sagedock.serving import server, service, worker
+from sagedock.contracts.archives import unpack
 from sagedock.contracts.hosting import HostingSettings
 from sagedock.serving.loading import load
 loaded = load(Path(sys.argv[1]) / "model", None, HostingSettings())
@@ -290,3 +294,13 @@ def test_the_manifest_tells_what_the_model_is(classifier: Job, vectors: Job) -> 
     assert (told["method"], told["loss"], told["vector_dim"], told["buckets"]) == ("supervised", "softmax", 8, 500)
     assert told["words"] == 201
     assert vectors.manifest()["model"]["method"] in {"cbow", "skipgram"}
+
+
+def test_a_model_of_many_empty_buckets_comes_back_from_its_archive(tmp_path: Path) -> None:
+    """900,000 rows, of which hardly any was trained: 72 MB, and less than 1 MB packed."""
+    made = job(tmp_path / "ml", word_ngrams="2", vector_dim="20", buckets="900000", epochs="1")
+    assert made.run() == 0, made.failure
+    (archive,) = pack(Paths(made.base), tmp_path / "packed")[:1]
+    assert archive.stat().st_size < 1 << 20 < 64 << 20 < (made.model / "model.bin").stat().st_size
+    unpack(archive, tmp_path / "model")
+    assert ask(serve(tmp_path / "model"), sentences(), 2) == ask(serve(made.model), sentences(), 2)
