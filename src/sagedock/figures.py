@@ -162,12 +162,16 @@ class Facts:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of several columns; the first column heads its row, the others hold numbers as text."""
+    """A table of several columns; the first column heads its row, the others hold numbers as text.
+
+    The last `texts` columns hold words instead, which begin at the left and take several lines where they are long.
+    """
 
     title: str
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    texts: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import subprocess
@@ -224,6 +225,30 @@ def test_metrics_tell_of_each_class(tmp_path: Path) -> None:
         assert each["name"] == names[place]
         reckoned = [None if np.isnan(column[place]) else column[place] for column in expected]
         assert [each["precision"], each["recall"], each["f1"], each["lines"]] == pytest.approx(reckoned)
+
+
+def test_what_is_confused_most_is_told_with_lines(tmp_path: Path) -> None:
+    """Issue 5 item 5: the most confused pairs with example sentences, and throughput in training and predicting."""
+    lines = held_out(200).splitlines()
+    made = job(tmp_path, validation=fasttexts.text(lines), epochs="1", learning_rate="0.05", word_ngrams="2")
+    loaded = served(made)
+    actual, texts = zip(*(line.split(" ", 1) for line in lines), strict=True)
+    predicted = [answer["label"][0] for answer in ask(loaded, list(texts))]
+    known = set(fasttexts.text(fasttexts.lines(300)).split())
+    mistaken: dict[tuple[str, str], list[str]] = {}
+    for label, text, told in zip(actual, texts, predicted, strict=True):
+        if label != told:
+            mistaken.setdefault((label, told), []).append(" ".join(word for word in text.split() if word in known))
+    found = metrics(made)["validation"]["confused_most"]
+    assert found
+    assert [pair["lines"] for pair in found] == sorted((len(some) for some in mistaken.values()), reverse=True)[:10]
+    for pair in found:
+        assert pair["examples"] == mistaken[pair["label"], pair["taken_for"]][:2]
+        assert pair["share"] == pair["lines"] / actual.count(pair["label"])
+    page = (made.base / "output" / "data" / "report.html").read_text()
+    assert html.escape(found[0]["examples"][0]) in page
+    assert metrics(made)["predicting"]["lines"] == 500
+    assert metrics(made)["predicting"]["million_words_per_second"] > 0 < metrics(made)["million_words_per_second"]
 
 
 @pytest.fixture(scope="module")

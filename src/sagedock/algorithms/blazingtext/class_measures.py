@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from sagedock.algorithms.blazingtext.classification import Judged
 from sagedock.algorithms.blazingtext.corpus import Examples
+from sagedock.algorithms.blazingtext.ngrams import END_OF_LINE
 from sagedock.figures import Figure, Grid, MatrixChart, Section, shown
 
 MOST_CLASSES = 200
 """Of more classes no confusion matrix is made: it would show nothing, and its size is their square."""
-_PAIRS = 10
+_PAIRS, _EXAMPLES, _LONGEST = 10, 2, 160
+"""Pairs of labels that are shown, lines shown of each, and characters shown of a line."""
 
 
 def measures(found: Judged, examples: Examples) -> dict[str, Any]:
@@ -33,7 +35,40 @@ def measures(found: Judged, examples: Examples) -> dict[str, Any]:
     return {
         "confusion": {"classes": names, "counts": counts.tolist()},
         "classes": [_of_class(name, counts, place) for place, name in enumerate(names)],
+        "confused_most": [
+            {
+                "label": names[row],
+                "taken_for": names[column],
+                "lines": int(counts[row, column]),
+                "share": float(counts[row, column] / counts[row].sum()),
+                "examples": [_text(examples, line) for line in _lines(actual, found.found, row, column)],
+            }
+            for row, column in _worst(counts)
+        ],
     }
+
+
+def _worst(counts: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """The pairs of labels (row, column) that were confused most often, the most frequent first."""
+    wrong = counts * (1 - np.eye(len(counts), dtype=np.int64))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
+    return [
+        (row, column) for row, column in zip(*np.unravel_index(order, wrong.shape), strict=True) if wrong[row, column]
+    ]
+
+
+def _lines(actual: NDArray[np.int32], found: NDArray[np.int32], row: int, column: int) -> list[int]:
+    """The first lines of one label that were taken for another."""
+    return [int(line) for line in np.flatnonzero((actual == row) & (found == column))[:_EXAMPLES]]
+
+
+def _text(examples: Examples, line: int) -> str:
+    """A line as training sees it: those of its words that the dictionary has, in their order."""
+    words = examples.dictionary.words
+    rows = examples.seen[examples.rows[examples.starts[line] : examples.starts[line + 1]]]
+    known = [words[row] for row in rows.tolist() if row < len(words) and words[row] != END_OF_LINE]
+    text = b" ".join(known).decode("utf-8", "replace")
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
 
 
 def _of_class(name: str, counts: NDArray[np.int64], place: int) -> dict[str, Any]:
@@ -58,7 +93,7 @@ def figures(channel: str, found: Mapping[str, Any]) -> list[Figure]:
     names = [_short(name) for name in found["confusion"]["classes"]]
     counts = found["confusion"]["counts"]
     text = f"Measured on the {channel} channel; lines whose labels training never saw are left out."
-    return [Section("Classes", text), _matrix(names, counts), _table(found["classes"]), *_pairs(names, counts)]
+    return [Section("Classes", text), _matrix(names, counts), _table(found["classes"]), *_pairs(found["confused_most"])]
 
 
 def _short(label: str) -> str:
@@ -86,15 +121,21 @@ def _table(classes: Sequence[Mapping[str, Any]]) -> Grid:
     return Grid("By class", caption, ["Label", "Lines", "Precision", "Recall", "F1"], rows)
 
 
-def _pairs(names: Sequence[str], counts: Sequence[Sequence[int]]) -> list[Figure]:
-    wrong = [
-        (count, names[row], names[column], sum(counts[row]))
-        for row in range(len(names))
-        for column, count in enumerate(counts[row])
-        if count and row != column
+def _pairs(found: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    rows = [
+        [
+            f"{_short(pair['label'])} taken for {_short(pair['taken_for'])}",
+            shown(pair["lines"]),
+            shown(pair["share"]),
+            "\n".join(pair["examples"]),
+        ]
+        for pair in found
     ]
-    worst = sorted(wrong, key=lambda pair: (-pair[0], pair[1], pair[2]))[:_PAIRS]
-    rows = [[f"{actual} taken for {told}", shown(count), shown(count / lines)] for count, actual, told, lines in worst]
-    if not rows:
-        return []
-    return [Grid("Confused most", "Which label was taken for which other.", ["Pair", "Lines", "Share of label"], rows)]
+    caption = (
+        "Which label was taken for which other, and the first such lines, without words that training did not know."
+    )
+    return (
+        [Grid("Confused most", caption, ["Pair", "Lines", "Share of label", "Lines such as"], rows, texts=1)]
+        if rows
+        else []
+    )

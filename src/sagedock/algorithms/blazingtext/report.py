@@ -37,6 +37,15 @@ def of_classifier(
     }
 
 
+def of_predicting(data: Data, seconds: float) -> JSON:
+    """How fast the lines of all channels were answered, which took so many seconds."""
+    channels = [data.train] if data.validation is None else [data.train, data.validation]
+    words = sum(int(each.token_starts[-1]) for each in channels)
+    lines = sum(len(each.starts) - 1 for each in channels)
+    speed = max(seconds, 1e-9)
+    return {"lines": lines, "lines_per_second": lines / speed, "million_words_per_second": words / speed / 1e6}
+
+
 def of_vectors(values: Values, sentences: Sentences, epochs: Epochs, evaluation: Mapping[str, Any] | None) -> JSON:
     """The numbers of the training of word vectors; `evaluation` is what eval.json holds."""
     return {
@@ -118,8 +127,14 @@ def _headline(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
         *rows,
         ("Epochs", shown(metrics["epochs"])),
         ("Seconds of training", shown(metrics["seconds"])),
-        ("Million words a second", shown(metrics["million_words_per_second"])),
+        ("Million words a second in training", shown(metrics["million_words_per_second"])),
+        *_predicting(metrics),
     ]
+
+
+def _predicting(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = metrics.get("predicting")
+    return [] if not found else [("Lines a second in predicting", shown(round(found["lines_per_second"])))]
 
 
 def _learning(metrics: Mapping[str, Any]) -> list[Figure]:

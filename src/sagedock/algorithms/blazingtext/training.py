@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -124,10 +125,13 @@ def _train_classifier(values: Values, channels: Mapping[str, Channel], context: 
     if stopping is not None and stopping.best is not None:
         Weights.of(trainer).put(stopping.best)
     classifier = trainer.classifier()
+    begun = time.monotonic()
     train, validation = context.unless_stopped(lambda: judged_data(classifier, data, threads)) or (None, None)
+    judging = time.monotonic() - begun
     tell_accuracy(train, validation, context.emit)
     file = classification.model_file(values, trainer, data.train.dictionary)
     metrics = report.of_classifier(values, data, train, validation, stopping, epochs)
+    metrics["predicting"] = report.of_predicting(data, judging) if train is not None else None
     if values["_quantise"]:
         file, metrics["quantisation"] = _quantise(values, file, data, validation or train, context, threads)
         classifier = classifier_of(file)

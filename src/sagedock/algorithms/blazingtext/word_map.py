@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from sagedock.algorithms.blazingtext.embedding import Embedding
 from sagedock.algorithms.blazingtext.neighbours import Neighbourhood
+from sagedock.algorithms.blazingtext.ngrams import END_OF_LINE
 from sagedock.figures import Figure, Grid, MapChart, Points, Section, shown
 
 ON_THE_MAP = 300
@@ -19,27 +20,30 @@ _NEAR = 5
 def of_embedding(embedding: Embedding) -> dict[str, Any]:
     """Places of the most frequent words by principal component analysis, and neighbours, as JSON values."""
     count = min(ON_THE_MAP, len(embedding.words))
-    vectors = np.asarray(embedding.vectors(0, count), np.float64)
-    if count < 3 or embedding.dim < 2 or not np.isfinite(vectors).all():
+    chosen = [number for number in range(count) if embedding.words[number] != END_OF_LINE]
+    vectors = np.asarray(embedding.vectors(0, count), np.float64)[chosen]
+    if len(chosen) < 3 or embedding.dim < 2 or not np.isfinite(vectors).all():
         return {}
     centred = vectors - vectors.mean(axis=0)
     left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
     shares = np.square(sizes) / max(float(np.square(sizes).sum()), np.finfo(float).tiny)
-    names = [word.decode("utf-8", "replace") for word in embedding.words[:count]]
+    names = [embedding.words[number].decode("utf-8", "replace") for number in chosen]
     return {
         "words": names,
         "x": (left[:, 0] * sizes[0]).tolist(),
         "y": (left[:, 1] * sizes[1]).tolist(),
         "shares": shares[:2].tolist(),
-        "neighbours": _neighbours(embedding, count),
+        "neighbours": _neighbours(embedding, chosen),
     }
 
 
-def _neighbours(embedding: Embedding, count: int) -> dict[str, list[list[Any]]]:
+def _neighbours(embedding: Embedding, chosen: Sequence[int]) -> dict[str, list[list[Any]]]:
     """Of some words, not the most frequent of all: who is nearest, and how near."""
     known = Neighbourhood(len(embedding.words), embedding.vectors)
     found = {}
-    for number in np.unique(np.linspace(min(count - 1, count // 3), count - 1, _NAMED, dtype=int)).tolist():
+    last = len(chosen) - 1
+    for place in np.unique(np.linspace(min(last, len(chosen) // 3), last, _NAMED, dtype=int)).tolist():
+        number = chosen[place]
         near = known.nearest(embedding.vector(embedding.words[number]), _NEAR, without=[number])
         names = [[embedding.words[each.word].decode("utf-8", "replace"), each.similarity] for each in near]
         found[embedding.words[number].decode("utf-8", "replace")] = names
@@ -64,4 +68,4 @@ def figures(found: Mapping[str, Any] | None) -> list[Figure]:
     rows = [[*row, *[""] * (_NEAR + 1 - len(row))] for row in rows]
     caption = "The nearest words by the cosine of their vectors, which is 1 for the same direction; the nearest first."
     columns = ["Word", *(f"Neighbour {number}" for number in range(1, _NEAR + 1))]
-    return [Section("Words"), chart, Grid("Neighbours", caption, columns, rows)]
+    return [Section("Words"), chart, Grid("Neighbours", caption, columns, rows, texts=_NEAR)]
