@@ -23,6 +23,7 @@ from sagedock.algorithms.blazingtext.cuda import DeviceVectorTrainer
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "wordvec"
 TEXT = topics(400)
+torch.set_num_threads(1)  # threads that spin for one another cost more than these small products
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 SUBWORDS = WordRows.of([[word, 40 + word % 4, 44 + word % 7] for word in range(40)], count=51)
 
@@ -71,26 +72,31 @@ def test_it_is_watched_and_stopped() -> None:
     assert [state.words for state in seen] == [0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mode", [SKIPGRAM, CBOW])
-def test_torch_reaches_the_kernels_similarities(mode: str, tmp_path: Path) -> None:
-    """blazingtext 23, its side that needs no GPU: the same mean_rho as on the CPU within 0.02, each of two seeds."""
+def test_torch_learns_what_the_kernels_learn(mode: str, tmp_path: Path) -> None:
+    """blazingtext 23 on a part of Wikipedia: words that one finds alike the other does, and people as much.
+
+    `benchmarks.gpu_vectors` measures it on the whole text, on a GPU.
+    """
     if not SHARED.is_dir():
         pytest.skip(f"the shared data folder {SHARED} is absent")
     if core.native is None:
         pytest.skip("the core is not built")
     with gzip.open(SHARED / "wiki_dev_az.txt.gz", "rb") as stream:
-        sentences = read_sentences([stream], tmp_path, min_count=5)
+        sentences = read_sentences([[stream.read(1_500_000)]], tmp_path, min_count=10)
     pairs = read_pairs(SHARED / "word-sim")
     assert pairs is not None
-    settings = VectorSettings(mode, epochs=5)
-    counts, rhos = sentences.dictionary.counts, {}
-    for way in ("kernels", "torch"):
-        found = []
-        for seed in (1, 2):
-            given = {"device": "cpu", "seed": seed} if way == "torch" else {"threads": 2, "seed": seed}
-            trainer = (DeviceVectorTrainer if way == "torch" else VectorTrainer)(sentences, counts, settings, **given)
-            assert all(trainer.epoch(number) for number in range(5))
-            found.append(evaluate(sentences.dictionary.ids, trainer.vectors(), pairs)["mean_rho"])
-        rhos[way] = np.mean(found)
-    assert rhos["torch"] == pytest.approx(rhos["kernels"], abs=0.02)
+    settings = VectorSettings(mode, vector_dim=50, epochs=4)
+    counts, ids = sentences.dictionary.counts, sentences.dictionary.ids
+    rhos, cosines = [], []
+    for trainer in (
+        VectorTrainer(sentences, counts, settings, seed=1),
+        DeviceVectorTrainer(sentences, counts, settings, seed=1, device=DEVICES[-1]),
+    ):
+        assert all(trainer.epoch(number) for number in range(4))
+        vectors = trainer.vectors()
+        rhos.append(evaluate(ids, vectors, pairs)["mean_rho"])
+        frequent = vectors[:400] / np.linalg.norm(vectors[:400], axis=1, keepdims=True)
+        cosines.append((frequent @ frequent.T)[np.triu_indices(400, 1)])
+    assert np.corrcoef(cosines)[0, 1] > 0.75
+    assert rhos[1] == pytest.approx(rhos[0], abs=0.05)

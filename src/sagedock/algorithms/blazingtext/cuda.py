@@ -1,8 +1,9 @@
 """Word vectors trained by torch on a GPU: many blocks at once, by the mathematics of `vectors`.
 
 A step takes some thousand centre words. The gradients of all their blocks are those of the matrices before the step,
-and each is added to its rows as it is; windows, noise and what is left out are drawn on the device, for many steps at
-once, so that a step is few calls. batch_skipgram is skipgram here: how a context is cut into blocks is a matter of
+and are added to their rows; a row that comes very often in one step would be thrown beyond its aim by so many gradients
+at once, and takes as much as a few of them. Windows, noise and what is left out are drawn on the device, for many steps
+at once, so that a step is few calls. batch_skipgram is skipgram here: how a context is cut into blocks is a matter of
 processors' caches. On a GPU sums are added in no fixed order, so that two trainings differ in their last bits.
 """
 
@@ -23,7 +24,8 @@ from sagedock.algorithms.blazingtext.vector_trainer import Text, VectorTrainer, 
 from sagedock.algorithms.blazingtext.vectors import CBOW, VectorSettings, WordRows, kept_share, noise_share
 
 _STEP = 8192  # centre words of a step at most
-_STEPS = 256  # steps of an epoch at least, of whatever length: rows of a small text would else move too seldom
+_STEPS = 512  # steps of an epoch at least, of whatever length: rows of a small text would else move too seldom
+_OFTEN = 64  # gradients of a row in one step that count in full: what more there are make their mean surer, not longer
 _DRAWN = 1 << 22  # words of contexts and noise that are drawn at once
 _STEP_NUMBERS = 1 << 27  # of the vectors that a step reads, at most
 _SLICE = 1 << 20  # words between two looks at what `watch` says
@@ -138,8 +140,15 @@ class DeviceVectorTrainer(VectorTrainer):
         if is_mean:
             of_outputs *= near.sqrt()[:, :, None]
             of_hidden = of_hidden * blocks.near[:, :, None]
-        self._outputs.index_add_(0, blocks.targets.flatten(), of_outputs.flatten(0, 1), alpha=rate)
-        self._add(blocks.context, of_hidden, rate)
+        targets = blocks.targets.flatten()
+        _move(
+            self._outputs,
+            targets,
+            of_outputs.flatten(0, 1),
+            blocks.near.sum(1)[:, None].expand_as(blocks.targets),
+            rate,
+        )
+        self._add(blocks.context, of_hidden, blocks.near, rate)
 
     def _hidden(self, words: Tensor) -> Tensor:
         """The mean of the rows of each word, (*words.shape, dim)."""
@@ -164,16 +173,17 @@ class DeviceVectorTrainer(VectorTrainer):
         sums.index_add_(0, owner, self._inputs[ids])
         return sums[place], counts[place][..., None].float()
 
-    def _add(self, words: Tensor, gradients: Tensor, rate: float) -> None:
-        """Add the gradient of each word to each of its rows."""
-        flat = gradients.flatten(0, 1)
+    def _add(self, words: Tensor, gradients: Tensor, near: Tensor, rate: float) -> None:
+        """Add the gradient of each word to each of its rows; `near` says which words count."""
+        flat, counts = gradients.flatten(0, 1), near.flatten()
         if self._rows.is_single:
-            self._inputs.index_add_(0, words.flatten(), flat, alpha=rate)
+            _move(self._inputs, words.flatten(), flat, counts, rate)
             return
         unique, place = words.flatten().unique(return_inverse=True)
         whole = torch.zeros(len(unique), flat.shape[1], device=self._device).index_add_(0, place, flat)
+        often = torch.zeros(len(unique), device=self._device).index_add_(0, place, counts)
         owner, ids, _ = self._rows_of(unique)
-        self._inputs.index_add_(0, ids, whole[owner], alpha=rate)
+        _move(self._inputs, ids, whole[owner], often[owner], rate)
 
     def _rows_of(self, words: Tensor) -> Sequence[Tensor]:
         """Of all rows of some words: which word each belongs to, which it is; and how many each word has."""
@@ -186,3 +196,10 @@ class DeviceVectorTrainer(VectorTrainer):
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         """A copy on the device."""
         return torch.from_numpy(np.array(array)).to(self._device)
+
+
+def _move(matrix: Tensor, rows: Tensor, gradients: Tensor, counts: Tensor, rate: float) -> None:
+    """Add gradients to rows of the matrix, of which some come often; `counts` says of how many each is the sum."""
+    often = torch.zeros(len(matrix), device=matrix.device).index_add_(0, rows, counts.flatten())
+    gradients *= (_OFTEN / often[rows]).clamp(max=1)[:, None]
+    matrix.index_add_(0, rows, gradients, alpha=rate)
