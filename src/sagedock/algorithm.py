@@ -66,7 +66,7 @@ class Model(Protocol[RecordsRead]):
         """
 
     def predict(self, records: RecordsRead) -> Predictions | Objects:
-        """One answer per record, in order; a record's answer does not depend on its neighbours."""
+        """One answer per record, in order; a record's answer does not depend on its neighbours (but see `Learner`)."""
 
     def example(self) -> tuple[bytes, str] | None:
         """The body of a request of one made-up record and its type, which warms the model up; None for no warm-up."""

@@ -111,7 +111,7 @@ def test_one_worker_with_one_thread_serves(server: Server) -> None:
 
 def test_an_answer_in_pieces_is_learnt_once(server: Server) -> None:
     """One client's long answer comes in pieces while another asks; a third goes away in the midst of its own."""
-    points = data.rows(2 * ROWS_AT_ONCE + 5, COLUMNS, seed=8)
+    points = data.rows(ROWS_AT_ONCE + 5, COLUMNS, seed=8)
     first = server.connect()
     first.request("POST", "/invocations", data.csv(points).encode(), {"Content-Type": CSV, "Accept": JSON_LINES})
     response = first.getresponse()
