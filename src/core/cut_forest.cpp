@@ -1,8 +1,10 @@
 // The bindings of random cut forests: cuts::Forest and cuts::grow. The lock is given back while they work.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string_view.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <optional>
@@ -30,6 +32,7 @@ using Made = nb::ndarray<nb::numpy, T, nb::c_contig, nb::device::cpu>;
 
 constexpr size_t kLongRows = 8;  // from so many on the lock is worth giving back
 constexpr size_t kLongText = 1024;
+constexpr size_t kTogether = 1 << 18;  // numbers of shingles that are made at once
 
 template <class T>
 Made<T> made(std::initializer_list<size_t> shape, T*& place) {
@@ -43,9 +46,9 @@ Made<T> made(std::initializer_list<size_t> shape, T*& place) {
 class CutForest {
    public:
     CutForest(Given<int32_t, 1> dimension, Given<float, 1> cut, Given<float, 3> box, Given<float, 2> point,
-              Given<float, 1> seen, float unit, float farthest, double scale, size_t most_packed)
+              Given<float, 1> seen, float unit, float farthest, double scale, bool by_depth, size_t most_packed)
         : dimension_(dimension), cut_(cut), box_(box), point_(point), seen_(seen), 
-          forest_(source(unit, farthest, scale), most_packed) {}
+          forest_(source(unit, farthest, scale, by_depth), most_packed) {}
 
     Made<float> scores(const Given<float, 2>& points, size_t threads) const {
         check(points);
@@ -64,16 +67,20 @@ class CutForest {
     }
 
     // The scores of the rows of a body, written out with `opening`, `between` and `closing` around them; None when the long
-    // way has to look at the body.
+    // way has to look at the body. A row of the forest is `shingle_size` rows of the body, times the weights.
     nb::object answer(const nb::bytes& body, std::string_view kind, std::string_view opening, std::string_view between,
-                      std::string_view closing) const {
+                      std::string_view closing, size_t shingle_size, const std::optional<Given<float, 1>>& weights) const {
+        if (shingle_size == 0 || forest_.columns() % shingle_size || (weights && weights->shape(0) != forest_.columns())) {
+            throw std::invalid_argument("shingles or weights of another width");
+        }
         const std::string_view given{body.c_str(), body.size()};
+        const Rows rows{shingle_size, weights ? weights->data() : nullptr};
         std::string text;
         bool answered;
         {
             std::optional<nb::gil_scoped_release> released;
             if (given.size() >= kLongText) released.emplace();
-            answered = write_answer(given, kind, {opening, between, closing}, text);
+            answered = write_answer(given, kind, rows, {opening, between, closing}, text);
         }
         return answered ? nb::object(nb::bytes(text.data(), text.size())) : nb::none();
     }
@@ -85,42 +92,71 @@ class CutForest {
         std::string_view opening, between, closing;
     };
 
-    // The numbers of the rows of a body; false when there are none, and for anything unusual.
-    bool read(std::string_view body, std::string_view kind, std::vector<float>& points) const {
-        if (kind == "json") return sagedock::read_instances(body, forest_.columns(), points);
-        if (kind == "jsonlines") return sagedock::read_instance_lines(body, forest_.columns(), points);
+    // How the forest's rows are made of those of a body.
+    struct Rows {
+        size_t shingle_size;
+        const float* weights;
+    };
+
+    // The numbers of the rows of a body, so many in a row; false when there are none, and for anything unusual.
+    static bool read(std::string_view body, std::string_view kind, size_t columns, std::vector<float>& points) {
+        if (kind == "json") return sagedock::read_instances(body, columns, points);
+        if (kind == "jsonlines") return sagedock::read_instance_lines(body, columns, points);
         const std::string_view rows = csv::records(body);
         if (kind != "csv" || rows.empty()) return false;
         const csv::Shape shape = csv::shape_of(rows, ',');
-        if (shape.columns != forest_.columns() || !csv::is_credible(rows, shape)) return false;
+        if (shape.columns != columns || !csv::is_credible(rows, shape)) return false;
         points.resize(shape.rows * shape.columns);
         return csv::read_rows(rows, ',', shape, {nullptr, 0, points.data()});
     }
 
-    bool write_answer(std::string_view body, std::string_view kind, const Frame& frame, std::string& text) const {
+    // The scores of the shingles of a series, some shingles at a time: number i begins at point i.
+    bool score_shingles(const std::vector<float>& points, size_t columns, const float* weights,
+                        std::vector<float>& scores) const {
+        const size_t width = forest_.columns(), block = std::max<size_t>(1, kTogether / width);
+        std::vector<float> rows(std::min(block, scores.size()) * width);
+        for (size_t begin = 0; begin < scores.size(); begin += block) {
+            const size_t count = std::min(block, scores.size() - begin);
+            for (size_t row = 0; row < count; ++row) {
+                const float* const shingle = points.data() + (begin + row) * columns;
+                for (size_t i = 0; i < width; ++i) rows[row * width + i] = weights ? shingle[i] * weights[i] : shingle[i];
+            }
+            if (!forest_.score(rows.data(), count, 1, scores.data() + begin)) return false;
+        }
+        return true;
+    }
+
+    bool write_answer(std::string_view body, std::string_view kind, const Rows& made, const Frame& frame,
+                      std::string& text) const {
+        const size_t columns = forest_.columns() / made.shingle_size, before = made.shingle_size - 1;
         std::vector<float> points;
-        if (!read(body, kind, points)) return false;
-        std::vector<float> scores(points.size() / forest_.columns());
-        if (!forest_.score(points.data(), scores.size(), 1, scores.data())) return false;
-        text.reserve(frame.opening.size() + scores.size() * (sagedock::longest_repr + frame.between.size()) +
-                     frame.closing.size());
+        if (!read(body, kind, columns, points)) return false;
+        const size_t rows = points.size() / columns;
+        if (rows <= before) return false;
+        std::vector<float> scores(rows - before);
+        const bool plain = before == 0 && !made.weights;
+        if (plain ? !forest_.score(points.data(), rows, 1, scores.data())
+                  : !score_shingles(points, columns, made.weights, scores)) return false;
+        text.reserve(frame.opening.size() + rows * (sagedock::longest_repr + frame.between.size()) + frame.closing.size());
         text.append(frame.opening);
-        for (size_t row = 0; row < scores.size(); ++row) {
+        for (size_t row = 0; row < rows; ++row) {
             if (row > 0) text.append(frame.between);
             char number[sagedock::longest_repr];
-            text.append(number, sagedock::write_repr(number, static_cast<double>(scores[row])));
+            const float score = scores[std::max(row, before) - before];  // the first points share a shingle
+            text.append(number, sagedock::write_repr(number, static_cast<double>(score)));
         }
         text.append(frame.closing);
         return true;
     }
 
-    cuts::Source source(float unit, float farthest, double scale) const {
+    cuts::Source source(float unit, float farthest, double scale, bool by_depth) const {
         const size_t columns = point_.shape(1), cut_count = cut_.shape(0), leaves = point_.shape(0);
         if (box_.shape(0) != cut_count || box_.shape(1) != 2 || box_.shape(2) != columns || seen_.shape(0) != leaves) {
             throw std::invalid_argument("the arrays of the forest differ in length");
         }
         return {dimension_.shape(0), cut_count,    leaves,        columns,      dimension_.data(), cut_.data(),
-                box_.data(),         point_.data(), seen_.data(), unit,         farthest,          scale};
+                box_.data(),         point_.data(), seen_.data(), unit,         farthest,          scale,
+                by_depth};
     }
 
     void check(const Given<float, 2>& points) const {
@@ -184,13 +220,14 @@ void bind_cut_forest(nb::module_& module) {
                "The arrays of a forest, a tree for each of the samples (trees, rows, columns).");
     nb::class_<CutForest>(module, "CutForest", "Random cut trees that score points.")
         .def(nb::init<Given<int32_t, 1>, Given<float, 1>, Given<float, 3>, Given<float, 2>, Given<float, 1>, float, float,
-                      double, size_t>(),
+                      double, bool, size_t>(),
              nb::kw_only(), nb::arg("dimension"), nb::arg("cut"), nb::arg("box"), nb::arg("point"), nb::arg("seen"),
-             nb::arg("unit"), nb::arg("farthest"), nb::arg("scale"), nb::arg("most_packed") = cuts::kMostPacked)
+             nb::arg("unit"), nb::arg("farthest"), nb::arg("scale"), nb::arg("by_depth") = false, nb::arg("most_packed") = cuts::kMostPacked)
         .def("scores", &CutForest::scores, nb::arg("points"), nb::arg("threads"), "(rows,) of points (rows, columns).")
         .def("attributions", &CutForest::attributions, nb::arg("points"), nb::arg("threads"),
              "(rows, columns): what each column adds to the scores.")
         .def("answer", &CutForest::answer, nb::arg("body"), nb::arg("kind"), nb::arg("opening"), nb::arg("between"),
-             nb::arg("closing"), "The scores of the rows of a plain body, as text, or None.")
+             nb::arg("closing"), nb::arg("shingle_size") = 1, nb::arg("weights") = nb::none(),
+             "The scores of the rows of a plain body, as text, or None.")
         .def_prop_ro("memory_bytes", &CutForest::memory_bytes);
 }

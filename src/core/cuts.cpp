@@ -123,7 +123,7 @@ class Forest::Layout {
             const int32_t column = source_.dimension[read_++], at = static_cast<int32_t>(place.at);
             Node& node = forest_.nodes_[place.at];
             Rung& rung = forest_.rungs_[place.at * forest_.record_];
-            rung = {place.parent, 1.0f / static_cast<float>(place.cuts + 1), 0};
+            rung = {place.parent, forest_.share(place.cuts), 0};
             if (column < 0) {
                 node = {std::numeric_limits<float>::quiet_NaN(), 0, at - 1};
                 rung.span = source_.seen[leaf_];
@@ -338,6 +338,15 @@ size_t Forest::bytes() const {
            copies_.size() * sizeof(float);
 }
 
+float Forest::share(int32_t cuts) const {
+    const double depth = cuts + 1, square = depth * depth;
+    return static_cast<float>(source_.by_depth ? square * square : 1 / depth);
+}
+
+float Forest::score_of(double total) const {
+    return static_cast<float>(source_.by_depth ? source_.scale / std::sqrt(std::sqrt(total)) : total * source_.scale);
+}
+
 bool Forest::measure(const float* points, size_t rows, Points& measured) const {
     const float reciprocal = 1.0f / source_.unit;  // exact: a power of two
     bool numbers = true;
@@ -380,7 +389,7 @@ bool Forest::in_blocks(const float* points, size_t rows, size_t threads, const F
 
 bool Forest::score(const float* points, size_t rows, size_t threads, float* scores) const {
     const auto finish = [&](size_t first, size_t count, const double* totals) {
-        for (size_t i = 0; i < count; ++i) scores[first + i] = static_cast<float>(totals[i] * source_.scale);
+        for (size_t i = 0; i < count; ++i) scores[first + i] = score_of(totals[i]);
     };
     const bool sorts = rows >= kSortedRows * threads && columns() <= kSortedColumns;
     return sorts ? in_blocks<Sorter>(points, rows, threads, finish) : in_blocks<Walker>(points, rows, threads, finish);

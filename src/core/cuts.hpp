@@ -22,7 +22,8 @@ struct Source {
     const float* point;        // (leaves, columns)
     const float* seen;         // (leaves): the score of a leaf's own point
     float unit, farthest;      // points are divided by the one, then held within the other on either side of 0
-    double scale;              // of the sum over trees
+    double scale;              // times the sum over trees or, by depth, divided by its fourth root
+    bool by_depth = false;
 };
 
 // What a descent looks at: a point that is not above the cut goes to `next`, others to next + 1. A leaf has cut NaN and
@@ -36,7 +37,7 @@ struct Node {
 // What a climb looks at besides the box.
 struct alignas(16) Rung {
     int32_t parent;  // -1 at a root
-    float share;     // 1 / (cuts above the node + 1)
+    float share;     // 1 / (cuts above the node + 1) or, by depth, the fourth power of that sum
     float span;      // the sum of the box's sides; at a leaf the score of its own point
 };
 
@@ -89,6 +90,8 @@ class Forest {
     const Node& node(int32_t number) const { return nodes_[static_cast<size_t>(number)]; }
     bool is_leaf(int32_t number) const { return node(number).next < number; }
     Ladders ladders() const { return {rungs_.data(), record_, lows_.empty() ? nullptr : lows_.data(), columns()}; }
+    float share(int32_t cuts) const;      // of a node below so many cuts
+    float score_of(double total) const;  // of a sum over the trees
     bool measure(const float* points, size_t rows, Points& measured) const;
     template <class Worker, class Finish>
     bool in_blocks(const float* points, size_t rows, size_t threads, const Finish& finish) const;

@@ -68,11 +68,22 @@ class CutForest(Protocol):
     def attributions(self, points: NDArray[np.float32], threads: int) -> NDArray[np.float32]:
         """(rows, columns): what each column adds to the scores."""
 
-    def answer(self, body: bytes, kind: str, opening: str, between: str, closing: str) -> bytes | None:
+    def answer(
+        self,
+        body: bytes,
+        kind: str,
+        opening: str,
+        between: str,
+        closing: str,
+        shingle_size: int = ...,
+        weights: NDArray[np.float32] | None = ...,
+    ) -> bytes | None:
         """The scores of the rows of a body, with what stands before, between and behind them.
 
-        `kind` is csv, json (`{"instances": [{"features": [...]}, ...]}`) or jsonlines. None for records of another
-        width or with a value missing, and for anything unusual, to be read with care.
+        `kind` is csv, json (`{"instances": [{"features": [...]}, ...]}`) or jsonlines. With shingles the rows are
+        points of a series (`randomcutforest.shingles`); `weights` (columns,) multiply what is scored. None for records
+        of another width or with a value missing, for a series shorter than a shingle, and for anything unusual, to be
+        read with care.
         """
 
 
@@ -212,13 +223,15 @@ class Native(TextCore, Protocol):
         unit: float,
         farthest: float,
         scale: float,
+        by_depth: bool = ...,
         most_packed: int = ...,
     ) -> CutForest:
         """A forest of the arrays of `randomcutforest.forest.Forest`, which it goes on looking at.
 
         They are in units of `unit`, a power of two, by which points are divided before they are held between
         -`farthest` and `farthest`; `seen` (leaves,) are the scores of the leaves' own points; `scale` is what the sum
-        over trees is multiplied by. The boxes of a forest of up to `most_packed` bytes are copied, which is faster.
+        over trees is multiplied by or, `by_depth`, what is divided by the sum's fourth root. The boxes of a forest of
+        up to `most_packed` bytes are copied, which is faster.
         Raises ValueError when the arrays are no forest.
         """
 

@@ -31,9 +31,9 @@ def bits(forest: Forest) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in forest.arrays().items()}
 
 
-def again(forest: Forest) -> Forest:
+def again(forest: Forest, by_depth: bool = False) -> Forest:
     """The same arrays, laid out for the instruction set in use now."""
-    return Forest(forest.samples_per_tree, **forest.arrays())
+    return Forest(forest.samples_per_tree, **forest.arrays(), by_depth=by_depth)
 
 
 def check_answers(forest: Forest, points: Any) -> None:
@@ -61,6 +61,8 @@ def test_answers_are_numpys(each_native: core.Native, columns: int) -> None:
     points[6] = -np.inf
     for rows in (1, 7, 8, 20, 900):
         check_answers(forest, points[:rows])
+    for rows in (1, 20, 900):
+        check_answers(again(forest, by_depth=True), points[:rows])
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (30, 1, 3), (3, 2, 1), (1, 2048, 2), (7, 300, 33), (60, 50, 1)])

@@ -6,7 +6,7 @@ What is right is defined here; the package's arrays and its compiled core are co
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,19 +55,23 @@ def choose(low: Point, high: Point, draw: float) -> tuple[int, float]:
     raise AssertionError("the draw lies in no side")
 
 
-def score(tree: Cut | Leaf, point: Point, depth: int = 0) -> float:
-    """1 over the depth at which the point would lie, in expectation over all cuts that the tree might have had."""
+def reciprocal(depth: float) -> float:
+    return 1 / depth
+
+
+def score(tree: Cut | Leaf, point: Point, depth: int = 0, of: Callable[[float], float] = reciprocal) -> float:
+    """`of` the depth at which the point would lie, in expectation over all cuts that the tree might have had."""
     if isinstance(tree, Leaf):
         if tuple(tree.point) == tuple(point):
-            return 1 / ((depth + math.log2(tree.mass)) or 1)
-        return 1 / (depth + 1)
-    below = score(tree.left if point[tree.column] <= tree.value else tree.right, point, depth + 1)
+            return of((depth + math.log2(tree.mass)) or 1)
+        return of(depth + 1)
+    below = score(tree.left if point[tree.column] <= tree.value else tree.right, point, depth + 1, of)
     old = sum(upper - lower for lower, upper in zip(tree.low, tree.high, strict=True))
     new = sum(
         max(upper, value) - min(lower, value) for lower, upper, value in zip(tree.low, tree.high, point, strict=True)
     )
     separated = (new - old) / new
-    return separated / (depth + 1) + (1 - separated) * below
+    return separated * of(depth + 1) + (1 - separated) * below
 
 
 def attribution(tree: Cut | Leaf, point: Point, depth: int = 0, beside: Cut | Leaf | None = None) -> list[float]:
@@ -94,6 +98,12 @@ def attribution(tree: Cut | Leaf, point: Point, depth: int = 0, beside: Cut | Le
 def forest_score(trees: Sequence[Cut | Leaf], point: Point, samples_per_tree: int) -> float:
     """The mean over the trees on SageMaker's scale."""
     return sum(score(tree, point) for tree in trees) / len(trees) * math.log2(samples_per_tree + 1)
+
+
+def forest_score_by_depth(trees: Sequence[Cut | Leaf], point: Point, samples_per_tree: int) -> float:
+    """SageMaker's greatest score, divided by the power mean of order 4 of the depths."""
+    mean = sum(score(tree, point, of=lambda depth: depth**4) for tree in trees) / len(trees)
+    return math.log2(samples_per_tree + 1) / mean**0.25
 
 
 def _apart(low: Point, high: Point, point: Point) -> list[float]:

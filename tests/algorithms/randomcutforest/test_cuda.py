@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,11 @@ def points(forest_samples: Any, columns: int) -> Any:
 
 @pytest.mark.parametrize("shape", [(20, 64, 1), (20, 64, 10), (5, 30, 48), (4, 1, 3), (3, 40, 700)])
 @pytest.mark.parametrize("size", [1.0, 2.0**100])
-def test_scores_are_the_processors(shape: tuple[int, int, int], size: float, torch_device: str) -> None:
+@pytest.mark.parametrize("by_depth", [False, True])
+def test_scores_are_the_processors(shape: tuple[int, int, int], size: float, by_depth: bool, torch_device: str) -> None:
     samples = np.random.default_rng(0).normal(size=shape).astype(np.float32).round(2) * np.float32(size)
     samples[1] = samples[1, 0]  # a tree of one leaf
-    forest = build(samples, 3)
+    forest = replace(build(samples, 3), by_depth=by_depth)
     given = points(samples, shape[2])
     given[:300] *= np.float32(size)
     np.testing.assert_allclose(CudaForest(forest, torch_device).scores(given), forest.scores(given), rtol=0, atol=1e-5)

@@ -62,6 +62,27 @@ def test_without_scaling_a_large_column_has_all_the_cuts(make_job: Callable[...,
     assert counts["true"].min() > 0.25
 
 
+def test_a_job_may_score_by_depth(make_job: Callable[..., Job]) -> None:
+    """The trees are the same, and the model file says how they score."""
+    models = {}
+    for score in ("reciprocal", "depth"):
+        job = make_job(score, data.rows(), _score=score)
+        assert job.run() == 0, job.failure
+        models[score] = load(job.model, None, InferenceOptions())
+    plain, deep = models["reciprocal"].forest, models["depth"].forest
+    assert (plain.by_depth, deep.by_depth) == (False, True)
+    assert plain.point.tobytes() == deep.point.tobytes()
+    scores = deep.scores(data.rows())
+    assert scores.tobytes() == replace(plain, by_depth=True).scores(data.rows()).tobytes()
+    assert scores.tobytes() != plain.scores(data.rows()).tobytes()
+
+
+def test_scores_by_depth_are_not_to_be_had_of_a_stream(make_job: Callable[..., Job]) -> None:
+    job = make_job("stream", data.rows(), _score="depth", _streaming="true")
+    assert job.run() == 1
+    assert "_score depth is not to be had with _streaming" in job.failure
+
+
 @pytest.fixture
 def detector() -> Detector:
     return Detector(build(data.rows(40, 6).reshape(5, 8, 6), 1), 2, np.full(6, 2, np.float32))

@@ -80,8 +80,19 @@ def test_scores_and_attributions_are_the_references(shape: tuple[int, int, int])
     np.testing.assert_allclose(forest.attributions(points), shares, rtol=2e-5, atol=1e-7)
 
 
-def test_attributions_sum_to_the_score() -> None:
-    forest = build(normal(20, 64, 12), 1)
+@pytest.mark.parametrize("shape", [(5, 64, 1), (5, 64, 10), (3, 40, 48)])
+def test_scores_by_depth_are_the_references(shape: tuple[int, int, int]) -> None:
+    samples = normal(*shape).round(1)
+    trees = references(samples, 7)
+    forest = replace(build(samples, 7), by_depth=True)
+    points = np.concatenate([samples[0, :10], normal(30, shape[2], seed=1), 5 + normal(5, shape[2], seed=2)])
+    expected = [reference.forest_score_by_depth(trees, point, shape[1]) for point in points.tolist()]
+    np.testing.assert_allclose(forest.scores(points), expected, rtol=3e-6)
+
+
+@pytest.mark.parametrize("by_depth", [False, True])
+def test_attributions_sum_to_the_score(by_depth: bool) -> None:
+    forest = replace(build(normal(20, 64, 12), 1), by_depth=by_depth)
     points = np.concatenate([normal(50, 12, seed=3) * 3, forest.point[:20]])
     np.testing.assert_allclose(forest.attributions(points).sum(1), forest.scores(points), rtol=1e-6)
 

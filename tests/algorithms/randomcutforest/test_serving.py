@@ -182,6 +182,33 @@ def test_the_direct_way_gives_the_bytes_of_the_long_one(content_type: str, accep
     assert model.in_line_bytes > 100
 
 
+@pytest.mark.parametrize(("size", "scales"), [(1, True), (3, False), (3, True)])
+@pytest.mark.parametrize("content_type", PLAIN)
+def test_the_direct_way_makes_shingles_and_scales_columns(content_type: str, size: int, scales: bool) -> None:
+    """Series as long as a shingle, longer and too short, and numbers that become infinite when they are scaled."""
+    if core.native is None:
+        pytest.skip("the core is not built: install g++ and run scripts/setup")
+    width = COLUMNS * size
+    weights = np.geomspace(1e-3, 1e6, width).astype(np.float32) if scales else None
+    forest = build(data.rows(20 * 16, width).reshape(20, 16, width), 1)
+    model = RandomCutForestModel(Detector(forest, size, weights))
+    answer = model.direct(content_type, JSON)
+    assert answer is not None
+    series = data.rows(400, COLUMNS, seed=4)
+    series[300] = 3e38
+    for rows in (1, 2, 3, 4, 9, 400):
+        body = data.csv(series[:rows]).encode()
+        if content_type != CSV:
+            body = instances.encode(Table(series[:rows]), lined=content_type == JSON_LINES)
+        if rows < size:
+            assert answer(body) is None
+        else:
+            long_way = responses.encode(model.predict(model.read(body, MediaType(content_type))), JSON)
+            assert answer(body) == long_way, rows
+    for body in UNUSUAL[content_type]:
+        assert answer(body) is None, body
+
+
 NUMBER = st.one_of(
     st.floats(width=32, allow_nan=False, allow_infinity=False).map(repr),
     st.integers(-(10**20), 10**20).map(str),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ NAME = "model_algo-1"
 FORMAT = "sagedock random cut forest"
 VERSION = "1"
 _ARRAYS = ("dimension", "cut", "box", "point", "mass")
-_SHINGLE, _WEIGHTS = "shingle_size", "weights"
+_SHINGLE, _WEIGHTS, _SCORE, _DEPTH = "shingle_size", "weights", "score", "depth"
 MOST_SAMPLES = 1 << 31
 
 
@@ -28,8 +29,11 @@ def write(directory: Path, detector: Detector, facts: Mapping[str, str] | None =
     forest, size = detector.forest, detector.shingle_size
     metadata = {"format": FORMAT, "version": VERSION, "samples_per_tree": str(forest.samples_per_tree)}
     shingle = {_SHINGLE: str(size)} if size > 1 else {}
+    score = {_SCORE: _DEPTH} if forest.by_depth else {}
     weights = {_WEIGHTS: detector.weights} if detector.weights is not None else {}
-    safetensors.write(directory / NAME, {**forest.arrays(), **weights}, {**(facts or {}), **shingle, **metadata})
+    safetensors.write(
+        directory / NAME, {**forest.arrays(), **weights}, {**(facts or {}), **shingle, **score, **metadata}
+    )
 
 
 def read(file: Path) -> tuple[Detector, Mapping[str, str]]:
@@ -81,4 +85,6 @@ def _forest(tensors: Tensors) -> Forest:
     if set(arrays) - {_WEIGHTS} != set(_ARRAYS):
         raise ValueError(f"it holds {', '.join(sorted(arrays))[:100] or 'nothing'}, not {', '.join(_ARRAYS)}")
     samples = _whole(metadata, "samples_per_tree", MOST_SAMPLES)
-    return Forest(samples, *(arrays[name] for name in _ARRAYS))
+    if metadata.get(_SCORE, _DEPTH) != _DEPTH:
+        raise ValueError(f"its score is by {metadata[_SCORE][:20]!r}, and known is {_DEPTH}")
+    return replace(Forest(samples, *(arrays[name] for name in _ARRAYS)), by_depth=_SCORE in metadata)

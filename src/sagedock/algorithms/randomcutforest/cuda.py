@@ -50,6 +50,7 @@ class CudaForest:
             "span": forest.span if len(box) else np.zeros(1, np.float32),
             "point": point,
             "seen": forest.seen,
+            "share": forest.share[forest.level],
             **{name: getattr(forest, name) for name in ("rank", "right", "level", "parent")},
             "root": forest.first[:-1],
         }
@@ -62,8 +63,8 @@ class CudaForest:
             given = torch.tensor(points, device=self.device) / float(self.forest.unit)
             held = given.clamp(-float(FARTHEST), float(FARTHEST))
             scores = self._climbed(held, self._leaves(held))
-            mean: Floats = (scores.double().sum(1) * self.forest.scale).float().cpu().numpy()
-        return mean
+            sums = scores.double().sum(1).cpu().numpy()
+        return self.forest.of_sums(sums)
 
     def _leaves(self, points: Any) -> Any:
         """(rows, trees) the leaf at which each point arrives in each tree."""
@@ -86,13 +87,13 @@ class CudaForest:
         rank = tables["rank"][leaf]
         row, tree = ((points[:, None] - tables["point"][rank]).abs().amax(2) > 0).nonzero(as_tuple=True)
         score = tables["seen"][rank]
-        score[row, tree] = 1 / (tables["level"][leaf[row, tree]] + 1).float()
+        score[row, tree] = tables["share"][leaf[row, tree]]
         node = tables["parent"][leaf[row, tree]]
         while len(row):
             row, tree, node = (part[node >= 0] for part in (row, tree, node))
             outside, span = self._outside(points[row], tables["rank"][node])
             row, tree, node, outside, span = (part[outside > 0] for part in (row, tree, node, outside, span))
-            here = 1 / (tables["level"][node] + 1).float()
+            here = tables["share"][node]
             score[row, tree] = torch.lerp(here, score[row, tree], span / (span + outside))
             node = tables["parent"][node]
         return score

@@ -33,11 +33,6 @@ class Detector:
         """Of a point, which is a row where shingles are of one point."""
         return self.forest.columns // self.shingle_size
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether rows are the forest's own."""
-        return self.shingle_size == 1 and self.weights is None
-
     def weighed(self, rows: Floats) -> Floats:
         """The rows as the forest measures them; numbers too large for that become infinite."""
         if self.weights is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from sagedock import core
-from sagedock.algorithms.randomcutforest.forest import Forest
+from sagedock.algorithms.randomcutforest.detector import Detector
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES
 
 IN_LINE_SECONDS = 0.005
@@ -32,8 +32,8 @@ _KINDS: Mapping[str, str] = {CSV: "csv", JSON: "json", JSON_LINES: "jsonlines"}
 """What the compiled core calls the types of requests that it reads."""
 
 
-def of_forest(forest: Forest, request_type: str, response_type: str) -> Callable[[bytes], bytes | None] | None:
-    """What answers a body by the forest's own scores of its rows, in one call; it returns None for a body that is
+def of_detector(detector: Detector, request_type: str, response_type: str) -> Callable[[bytes], bytes | None] | None:
+    """What answers a body by the scores of its rows, or of its series, in one call; it returns None for a body that is
     unusual or wrong.
 
     None itself where there is no compiled core, and between other types.
@@ -41,7 +41,8 @@ def of_forest(forest: Forest, request_type: str, response_type: str) -> Callable
     kind, frame = _KINDS.get(request_type), _FRAMES.get(response_type)
     if core.native is None or kind is None or frame is None:
         return None
-    return lambda body: forest.answer(body, kind, *frame)
+    forest, size, weights = detector.forest.compiled, detector.shingle_size, detector.weights
+    return lambda body: forest.answer(body, kind, *frame, size, weights)
 
 
 def in_line_bytes(columns: int, trees: int) -> int:

@@ -5,7 +5,8 @@ dimension chosen in proportion to the box's sides and at a uniform place, until 
 A point's score on a tree is 1 / (the depth it would lie at), in expectation over every way of cutting it off: climbing
 from its leaf, a box of total side length `span`, from which it sticks out by `outside`, is cut between it and the point
 with probability outside / (span + outside). A forest's score is the mean over its trees times log2(samples per tree +
-1), SageMaker's scale.
+1), SageMaker's scale. A forest that scores by depth divides log2(samples per tree + 1) by the power mean of order 4 of
+the depths, over its trees and all those ways: a tree in which a point lies deep says most, that it is a usual one.
 
 Coordinates, `span` and `outside` are float32 and added in a fixed order, `sum_of_lanes`, so that the compiled core
 gives the same bits; choosing a cut is done in float64. Random numbers are a function of seed, tree and node: a seed
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -34,14 +36,18 @@ FARTHEST = np.float32(2.0**112)
 _BLOCK = 1 << 22  # coordinates that are looked at together, which bounds what scoring takes in memory
 
 
+@dataclass(frozen=True, eq=False)
 class Forest(Trees):
     """Random cut trees by which points are scored."""
+
+    by_depth: bool = field(default=False, kw_only=True)
+    """Whether scores are by the depths themselves, and not by their reciprocals as SageMaker's are."""
 
     def scores(self, points: Floats, threads: int = 1) -> Floats:
         """(rows,) of points (rows, columns); raises ValueError for another width and for NaN."""
         points = _checked_points(points, self.columns)
         if core.native is not None:
-            return self._compiled.scores(points, threads)
+            return self.compiled.scores(points, threads)
         return self._in_blocks(points, self._summed_scores)
 
     def attributions(self, points: Floats, threads: int = 1) -> Floats:
@@ -49,19 +55,19 @@ class Forest(Trees):
 
         A box's probability of being cut off is shared in proportion to how far the point sticks out in each column. A
         point that equals a leaf sticks out of nothing; its share there is by how it sticks out of the box beside the
-        leaf, and equal for all columns where a tree is one leaf.
+        leaf, and equal for all columns where a tree is one leaf. Scores by depth have the shares of reciprocal ones.
         """
+        if self.by_depth:
+            shares, plain = self._reciprocal.attributions(points, threads), self._reciprocal.scores(points, threads)
+            scaled: Floats = shares * (self.scores(points, threads) / plain)[:, None]
+            return scaled
         points = _checked_points(points, self.columns)
         if core.native is not None:
-            return self._compiled.attributions(points, threads)
+            return self.compiled.attributions(points, threads)
         return self._in_blocks(points, self._summed_attributions)
 
-    def answer(self, body: bytes, kind: str, opening: str, between: str, closing: str) -> bytes | None:
-        """The scores of the rows of a body by the compiled core (`sagedock.core.CutForest`); None without it too."""
-        return self._compiled.answer(body, kind, opening, between, closing) if core.native is not None else None
-
     @cached_property
-    def _compiled(self) -> core.CutForest:
+    def compiled(self) -> core.CutForest:
         """The same forest in the compiled core, where there is one."""
         cut, box, point = self.lengths
         return cast("core.Native", core.native).CutForest(
@@ -73,26 +79,38 @@ class Forest(Trees):
             unit=float(self.unit),
             farthest=float(FARTHEST),
             scale=self.scale,
+            by_depth=self.by_depth,
         )
 
     @property
     def scale(self) -> float:
-        """What makes of a sum over the trees SageMaker's score."""
-        return math.log2(self.samples_per_tree + 1) / self.trees
+        """What makes a score of a sum over the trees: times it or, by depth, divided by the sum's fourth root."""
+        greatest = math.log2(self.samples_per_tree + 1)
+        return greatest * math.sqrt(math.sqrt(self.trees)) if self.by_depth else greatest / self.trees
+
+    def of_sums(self, sums: NDArray[np.float64]) -> Floats:
+        """The scores (rows,) of points that have these sums over the trees."""
+        scores = self.scale / np.sqrt(np.sqrt(sums)) if self.by_depth else sums * self.scale
+        return scores.astype(np.float32)
+
+    @cached_property
+    def _reciprocal(self) -> Forest:
+        """The same trees, scoring as SageMaker does."""
+        return replace(self, by_depth=False)
 
     @cached_property
     def seen(self) -> Floats:
-        """(leaves,) the score of a leaf's own point: 1 / (depth + log2(mass)), and 1 in a tree of one sample."""
+        """(leaves,) of a leaf's own point, at depth + log2(mass), and at 1 in a tree of one sample."""
         masses, which = np.unique(self.mass, return_inverse=True)
         bits = np.array([math.log2(mass) for mass in masses.tolist()])
         depth: NDArray[np.float64] = self.level[self.dimension < 0] + bits[which]
         depth[depth == 0] = 1
-        return (1 / depth).astype(np.float32)
+        return _of_depths(depth, self.by_depth)
 
     @cached_property
-    def _reciprocal(self) -> Floats:
-        """1 / n for n up to the number of levels and one more."""
-        return np.float32(1) / np.maximum(np.arange(self.level.max() + 3), 1).astype(np.float32)
+    def share(self) -> Floats:
+        """(levels,) of a point that is cut off at a node of that level, and lies one deeper."""
+        return _of_depths(np.arange(1, self.level.max() + 2, dtype=np.float64), self.by_depth)
 
     @cached_property
     def lengths(self) -> tuple[Floats, Floats, Floats]:
@@ -121,7 +139,7 @@ class Forest(Trees):
         rows = max(1, _BLOCK // self.columns)
         blocks = [points[begin : begin + rows] for begin in range(0, len(points), rows)] or [points]
         sums = np.concatenate([work(np.clip(self._in_units(block), -FARTHEST, FARTHEST)) for block in blocks])
-        return (sums * self.scale).astype(np.float32)
+        return self.of_sums(sums)
 
     def _leaves(self, tree: int, points: Floats) -> Integers:
         """(rows,) the leaf at which each point arrives."""
@@ -156,7 +174,7 @@ class Forest(Trees):
         apart = lengths_outside(leaf_points[rank], leaf_points[rank], points)
         outside = sum_of_lanes(apart)
         unseen = outside > 0
-        score = np.where(unseen, self._reciprocal[self.level[leaf] + 1], self.seen[rank])
+        score = np.where(unseen, self.share[self.level[leaf]], self.seen[rank])
         if shares is not None:
             shares[unseen] = apart[unseen] / outside[unseen, None] * score[unseen, None]
             self._share_seen(leaf[~unseen], points[~unseen], score[~unseen], shares, ~unseen)
@@ -169,7 +187,7 @@ class Forest(Trees):
             outside = sum_of_lanes(apart)
             out = outside > 0
             rows, node, whole = rows[out], node[out], (self.span[rank] + outside)[out]
-            kept, here = self.span[rank][out] / whole, self._reciprocal[self.level[node] + 1]
+            kept, here = self.span[rank][out] / whole, self.share[self.level[node]]
             score[rows] = here + kept * (score[rows] - here)
             if shares is not None:
                 shares[rows] = apart[out] / whole[:, None] * here[:, None] + kept[:, None] * shares[rows]
@@ -193,6 +211,12 @@ class Forest(Trees):
         alone = outside == 0
         apart[alone], outside[alone] = 1, self.columns
         shares[where] = apart / outside[:, None] * score[:, None]
+
+
+def _of_depths(depth: NDArray[np.float64], by_depth: bool) -> Floats:
+    """What scores are made of: depths to the fourth power, or their reciprocals."""
+    squares = depth * depth
+    return (squares * squares if by_depth else 1 / depth).astype(np.float32)
 
 
 def lengths_outside(low: Floats, high: Floats, points: Floats) -> Floats:

@@ -25,6 +25,7 @@ METRICS = {"accuracy": ("accuracy",), "precision_recall_fscore": ("f1", "precisi
 """What each value of eval_metrics reports of the test channel."""
 
 CONTIGUOUS, OVERLAPPING = "contiguous", "overlapping"
+RECIPROCAL, DEPTH = "reciprocal", "depth"
 MOST_COLUMNS = 10_000
 
 PARAMETERS = (
@@ -78,6 +79,13 @@ PARAMETERS = (
         default=False,
     ),
     Parameter(
+        "_score",
+        Categorical((RECIPROCAL, DEPTH)),
+        "Extension of sagedock: reciprocal scores by the mean of 1 / depth over the trees, as the built-in does; depth "
+        "scores by a power mean of the depths.",
+        default=RECIPROCAL,
+    ),
+    Parameter(
         "_false_alarm_rate",
         Real(Interval(0, 0.5, low_open=True)),
         "Extension of sagedock: choose the cut-off that so great a share of rows like the training data exceeds.",
@@ -113,9 +121,18 @@ def _check_decay(values: Values) -> Iterable[str]:
         yield "_time_decay has no meaning without _streaming: set _streaming to true, or leave _time_decay out"
 
 
+def _check_score(values: Values) -> Iterable[str]:
+    if values["_score"] == DEPTH and values["_streaming"]:
+        yield f"_score {DEPTH} is not to be had with _streaming, which scores by reciprocals: leave one of them out"
+
+
 HYPERPARAMETERS = Declaration(
     PARAMETERS,
-    (Rule(("_shingle_size", "feature_dim"), _check_width), Rule(("_time_decay", "_streaming"), _check_decay)),
+    (
+        Rule(("_shingle_size", "feature_dim"), _check_width),
+        Rule(("_time_decay", "_streaming"), _check_decay),
+        Rule(("_score", "_streaming"), _check_score),
+    ),
     unknown="Additional properties are not allowed ({name!r} was unexpected)",
 )
 
@@ -128,6 +145,7 @@ NOT_OF_THE_MODEL = frozenset(
         "force_dense",
         "_sampling",
         "_scale_columns",
+        "_score",
         "_false_alarm_rate",
         "_streaming",
         "_time_decay",

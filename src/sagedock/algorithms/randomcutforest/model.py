@@ -55,9 +55,9 @@ class RandomCutForestModel:
 
     def direct(self, request_type: str, response_type: str) -> Callable[[bytes], bytes | None] | None:
         """From text to text, where there is such a way (`sagedock.algorithm.DirectAnswers`)."""
-        if not self.detector.is_plain or self.answers.keys != (SCORE,):
+        if self.answers.keys != (SCORE,):
             return None
-        return direct.of_forest(self.forest, request_type, response_type)
+        return direct.of_detector(self.detector, request_type, response_type)
 
     def read(self, body: bytes, media_type: MediaType) -> Table | Series:
         """The rows of a request, with a value in each of the columns of the training data.

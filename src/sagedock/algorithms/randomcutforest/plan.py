@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sagedock.algorithms.randomcutforest import cut_off, sampling
 from sagedock.algorithms.randomcutforest.forest import LANES
-from sagedock.algorithms.randomcutforest.hyperparameters import METRICS, OVERLAPPING
+from sagedock.algorithms.randomcutforest.hyperparameters import DEPTH, METRICS, OVERLAPPING
 from sagedock.algorithms.randomcutforest.trees import Floats
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.hyperparameters import Values
@@ -24,8 +24,9 @@ class Plan:
     """The forest to make: so many trees, each of at most `samples_per_tree` rows; a row is `shingle_size` points of so
     many columns.
 
-    `figures` are those that the test channel is judged by; `hosts` share the work of sampling. `overlaps` and `scales`
-    are the hyperparameters _sampling and _scale_columns, `streams` and `decay` are _streaming and _time_decay.
+    `figures` are those that the test channel is judged by; `hosts` share the work of sampling. `overlaps`, `scales` and
+    `by_depth` are the hyperparameters _sampling, _scale_columns and _score, `streams` and `decay` are _streaming and
+    _time_decay.
     """
 
     columns: int
@@ -37,6 +38,7 @@ class Plan:
     shingle_size: int = 1
     overlaps: bool = False
     scales: bool = False
+    by_depth: bool = False
     false_alarm_rate: float | None = None
     streams: bool = False
     decay: float | None = None
@@ -54,6 +56,7 @@ class Plan:
             shingle_size=values["_shingle_size"],
             overlaps=values["_sampling"] == OVERLAPPING,
             scales=values["_scale_columns"],
+            by_depth=values["_score"] == DEPTH,
             false_alarm_rate=values.get("_false_alarm_rate"),
             streams=values["_streaming"],
             decay=values.get("_time_decay"),

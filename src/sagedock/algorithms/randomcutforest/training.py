@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -103,7 +104,7 @@ def made(rows: Floats, plan: Plan) -> Detector:
     samples = plan.samples(rows)
     weights = column_weights(samples, plan.shingle_size) if plan.scales else None
     forest = forests.build(samples if weights is None else samples * weights, plan.seed, machine.cpu_count())
-    return Detector(forest, plan.shingle_size, weights)
+    return Detector(replace(forest, by_depth=plan.by_depth), plan.shingle_size, weights)
 
 
 def _decision(detector: Detector, whole: Sample, plan: Plan, context: Context, journal: Journal) -> Decision | None:
