@@ -104,18 +104,23 @@ class DeviceVectorTrainer(VectorTrainer):
             self._take(blocks, self._settings.learning_rate * max(1 - done, 0))
 
     def _steps(self, words: Tensor, sentences: Tensor, chance: torch.Generator) -> Iterator[tuple[int, _Blocks]]:
-        """Every step's first word, and its blocks."""
+        """How many centre words come before each step, and its blocks.
+
+        Those of one step lie far from one another: neighbours have the same words around them, whose gradients, all
+        taken at one place, would add up to a step too far.
+        """
         step = self._step_words
+        order = torch.randperm(len(words), generator=chance, device=self._device)
         drawn = max(_DRAWN // (len(self._apart) + 1 + self._settings.negative_samples) // step, 1) * step
         for first in range(0, len(words), drawn):
             last = min(first + drawn, len(words))
-            blocks = self._blocks(words, sentences, slice(first, last), chance)
+            blocks = self._blocks(words, sentences, order[first:last, None], chance)
             for begin, end in pairwise([*range(first, last, step), last]):
                 yield begin, blocks.part(begin - first, end - first)
 
-    def _blocks(self, words: Tensor, sentences: Tensor, centres: slice, chance: torch.Generator) -> _Blocks:
-        centre = words[centres]
-        place = torch.arange(centres.start, centres.stop, device=self._device)[:, None]
+    def _blocks(self, words: Tensor, sentences: Tensor, place: Tensor, chance: torch.Generator) -> _Blocks:
+        """The blocks of the centre words at some places (centres, 1)."""
+        centre = words[place[:, 0]]
         reach = torch.randint(1, self._settings.window_size + 1, place.shape, generator=chance, device=self._device)
         at = (place + self._apart).clamp(0, len(words) - 1)
         near = (at == place + self._apart) & (self._apart.abs() <= reach) & (sentences[at] == sentences[place])
