@@ -61,8 +61,8 @@ void make_dictionary(text::Dictionary* place, const nb::sequence& words, const n
     const auto [more, more_lengths] = joined(labels);
     tokens.append(more);
     lengths.insert(lengths.end(), more_lengths.begin(), more_lengths.end());
-    if (lengths.size() > INT32_MAX - static_cast<std::size_t>(buckets > 0 ? buckets : 0)) throw nb::value_error("too many words");
     const text::Ngrams ngrams = checked(buckets, min_char, max_char, word_ngrams);
+    if (lengths.size() > INT32_MAX - (kept ? kept->size() : ngrams.buckets)) throw nb::value_error("too many words");
     const auto places = kept ? checked_places(*kept) : std::vector<std::pair<std::int32_t, std::int32_t>>();
     new (place) text::Dictionary(std::move(tokens), lengths, count, ngrams, std::string(view(label_prefix)), kept.has_value(), places);
 }

@@ -16,6 +16,7 @@ from sagedock.algorithms.blazingtext import corpus, order
 from sagedock.algorithms.blazingtext.classifier import Classifier
 from sagedock.algorithms.blazingtext.classifier_trainer import ClassifierSettings, ClassifierTrainer
 from sagedock.algorithms.blazingtext.corpus import Examples
+from sagedock.algorithms.blazingtext.dictionary import Dictionary
 from sagedock.algorithms.blazingtext.ngrams import Ngrams
 from sagedock.algorithms.blazingtext.probabilities import LOSSES
 from sagedock.algorithms.blazingtext.vocabulary import NativeVocabulary, PythonVocabulary
@@ -187,6 +188,60 @@ def test_learning_takes_what_fits(examples: Examples) -> None:
     given = arguments(examples)
     assert native.learn(**given) > 0
     assert given["output"].any()
+
+
+def test_a_compiled_step_follows_the_numerical_gradient() -> None:
+    """Issue 5 item 2: of the cross-entropy by both matrices, in doubles; a row comes twice, rows are scaled."""
+    random = np.random.default_rng(4)
+    inputs, outputs = random.normal(size=(6, 16)) / 3, random.normal(size=(3, 16)) / 3
+    rows, label, rate, step = [1, 4, 4, 0], 2, 1e-2, 1e-5
+    scales = np.array([1, 2, 1, 1, 0.5, 1], np.float32)
+
+    def loss(first: Any, second: Any) -> float:
+        scores = second @ first[rows].mean(axis=0)
+        return float(np.log(np.exp(scores).sum()) - scores[label])
+
+    moved = inputs.astype(np.float32), outputs.astype(np.float32)
+    found = native.learn(
+        *moved,
+        np.array(rows, np.int32),
+        np.array([0, 4]),
+        np.array([label], np.int32),
+        np.array([0, 1]),
+        np.array([0, 5]),
+        order=None,
+        weights=np.ones(3, np.float32),
+        scales=scales,
+        first=0,
+        last=1,
+        rate=rate,
+        tokens_before=0,
+        tokens_in_all=5,
+        seed=0,
+        epoch=0,
+        threads=1,
+    )
+    assert found == pytest.approx(loss(inputs, outputs), abs=1e-5)
+    for which, matrix in enumerate((inputs, outputs)):
+        for place in np.ndindex(matrix.shape):
+            pair = [inputs.copy(), outputs.copy()]
+            pair[which][place] += step
+            above = loss(*pair)
+            pair[which][place] -= 2 * step
+            gradient = (above - loss(*pair)) / (2 * step)
+            scale = scales[place[0]] if which == 0 else 1
+            assert moved[which][place] - matrix[place] == pytest.approx(-rate * scale * gradient, abs=1e-6)
+
+
+@pytest.mark.parametrize("longest", [-5, 0, 1, 2, 5, 100])
+def test_lines_have_pythons_rows_whatever_the_longest_ngram(longest: int) -> None:
+    """What a model file says of it; of a pruned model, with as many buckets as there may be."""
+    kept = {7: 0, 2**31 - 2: 1, **{bucket: 2 + bucket for bucket in range(6)}}
+    for ngrams, places in ((Ngrams(50, word_ngrams=longest), None), (Ngrams(2**31 - 1, 2, 3, longest), kept)):
+        made = Dictionary([b"a", b"the"], [b"__label__x"], np.array([3, 2, 1]), 6, ngrams, kept=places)
+        for text in (b"", b"a", b"the a the __label__x b the", b"a " * 300):
+            assert made.native is not None
+            assert made.native.rows(text).tolist() == made.line(text)[0]
 
 
 class Adversary:
