@@ -25,6 +25,11 @@ loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.arange
 print(int(sum(batch.sum() for batch, in loader)), shared.is_shared())
 """
 
+KERNEL = """
+from sagedock.algorithms.blazingtext.cuda_kernel import compiled
+print(len(compiled((7, 5))) > 0, len(compiled((9, 0))) > 0)
+"""
+
 
 def test_configuration(gpu: Engine, cpu: Engine) -> None:
     """Contract G01, and the rest as in the CPU image (A06, A08)."""
@@ -42,6 +47,12 @@ def test_torch_without_a_gpu(gpu: Engine) -> None:
     """Contract C17, 8: torch with CUDA, and pruned, computes on a machine that has neither GPU nor driver."""
     run = gpu.run(["python3", "-c", TORCH], network_mode="none", read_only=True, tmpfs={"/tmp": ""})
     assert (run.code, run.log.split()) == (0, ["15", "True"]), run.log
+
+
+def test_the_kernel_of_word_vectors_compiles(gpu: Engine) -> None:
+    """For T4 and H100, by what the pruned image has, and without a driver."""
+    run = gpu.run(["python3", "-c", KERNEL], network_mode="none", read_only=True, tmpfs={"/tmp": ""})
+    assert (run.code, run.log.split()) == (0, ["True", "True"]), run.log
 
 
 def test_no_driver_library(gpu: Engine) -> None:

@@ -1,10 +1,11 @@
 """Word vectors trained by torch on a GPU: many blocks at once, by the mathematics of `vectors`.
 
-A step takes some thousand centre words. The gradients of all their blocks are those of the matrices before the step,
-and are added to their rows; a row that comes very often in one step would be thrown beyond its aim by so many gradients
-at once, and takes as much as a few of them. Windows, noise and what is left out are drawn on the device, for many steps
-at once, so that a step is few calls. batch_skipgram is skipgram here: how a context is cut into blocks is a matter of
-processors' caches. On a GPU sums are added in no fixed order, so that two trainings differ in their last bits.
+Skip-gram of whole words is a kernel's work (`cuda_kernel`). All else goes by steps of some thousand centre words: the
+gradients of their blocks are those of the matrices before the step, and a row moves by their sum, or, where it has more
+than `_PAIRS` of them, by so many times their mean, since frequent words would else leap far past what they head for.
+Windows, noise and what is left out are drawn on the device, for many steps at once, so that a step is few calls.
+batch_skipgram is skipgram here: how a context is cut into blocks is a matter of processors' caches. On a GPU sums are
+added in no fixed order, so that two trainings differ in their last bits.
 """
 
 from __future__ import annotations
@@ -20,14 +21,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sagedock.algorithms.blazingtext.chance import stream
+from sagedock.algorithms.blazingtext.cuda_kernel import skipgram_kernel
 from sagedock.algorithms.blazingtext.vector_trainer import Text, VectorTrainer, Watch
 from sagedock.algorithms.blazingtext.vectors import CBOW, VectorSettings, WordRows, kept_share, noise_share
 
-_STEP = 8192  # centre words of a step at most
-_STEPS = 512  # steps of an epoch at least, of whatever length: rows of a small text would else move too seldom
-_OFTEN = 64  # gradients of a row in one step that count in full: what more there are make their mean surer, not longer
+_PAIRS = 256  # of a hidden vector and a target, in a step, whose gradients a row takes whole
+_BANDS = 5  # of widths of windows
+_STEP = 32768  # centre words at most of the steps, one for each band, that are taken from the same part of the text
+_KERNEL_STEP = 65536  # the same for the kernel, which knows no bands: to it, a context that is not there costs nothing
+_STEPS = (
+    64  # such parts of an epoch at least, of whatever length: rows of a small text would else move too seldom; and a
+)
+# part has no more centres than there are words, or all rows, not a few, would have more pairs than they may take
 _DRAWN = 1 << 22  # words of contexts and noise that are drawn at once
-_STEP_NUMBERS = 1 << 27  # of the vectors that a step reads, at most
+_STEP_NUMBERS = 1 << 27  # of the vectors that the steps of a part read, at most
 _SLICE = 1 << 20  # words between two looks at what `watch` says
 _DEVICE_EPOCH = 2  # a stream of random numbers beside those of `vector_trainer`
 
@@ -37,7 +44,7 @@ class _Blocks:
     """Centre words with their contexts and noise, all on the device."""
 
     context: Tensor
-    """(centres, 2 * window): words."""
+    """(centres, 2 * window): words; `window` is the widest of these centres."""
     near: Tensor
     """The same shape: 1 where the word is in the window, else 0."""
     targets: Tensor
@@ -45,9 +52,9 @@ class _Blocks:
     weights: Tensor
     """The same shape: 0 for noise that is the centre."""
 
-    def part(self, first: int, last: int) -> _Blocks:
-        """Those of some of the centres."""
-        return _Blocks(*(getattr(self, field.name)[first:last] for field in fields(self)))
+    def cut(self, count: int) -> list[_Blocks]:
+        """The same in so many parts."""
+        return list(map(_Blocks, *(getattr(self, field.name).tensor_split(count) for field in fields(self))))
 
 
 class DeviceVectorTrainer(VectorTrainer):
@@ -71,9 +78,11 @@ class DeviceVectorTrainer(VectorTrainer):
         self._row_starts = self._tensor(self._rows.starts)
         self._row_ids = self._tensor(self._rows.ids)
         window = min(settings.window_size, int(np.diff(text.starts).max(initial=1)))
-        self._apart = self._tensor(np.r_[-window:0, 1 : window + 1])
+        self._kernel = skipgram_kernel(settings, self._rows, self._device)
+        bands, step = (_BANDS, min(_STEP, len(counts))) if self._kernel is None else (1, _KERNEL_STEP)
+        self._bands = sorted({-(-window * band // bands) for band in range(1, bands + 1)})
         expected = float((kept_share(counts, settings.sampling_threshold) * counts).sum())
-        self._step_words = int(min(max(expected // _STEPS, 16), _STEP))
+        self._step_words = int(max(min(expected // _STEPS, step), 16))
         self._step_words = min(self._step_words, max(_STEP_NUMBERS // (2 * window * settings.vector_dim), 1))
         self._inputs = self._outputs = torch.empty(0)
 
@@ -83,7 +92,8 @@ class DeviceVectorTrainer(VectorTrainer):
         try:
             return super().epoch(number, watch)
         finally:
-            self.input[:], self.output[:] = self._inputs.cpu().numpy(), self._outputs.cpu().numpy()
+            torch.from_numpy(self.input).copy_(self._inputs)
+            torch.from_numpy(self.output).copy_(self._outputs)
             self._inputs = self._outputs = torch.empty(0)
 
     def _slices(self, first: int, last: int) -> list[tuple[int, int]]:
@@ -104,26 +114,35 @@ class DeviceVectorTrainer(VectorTrainer):
             self._take(blocks, self._settings.learning_rate * max(1 - done, 0))
 
     def _steps(self, words: Tensor, sentences: Tensor, chance: torch.Generator) -> Iterator[tuple[int, _Blocks]]:
-        """How many centre words come before each step, and its blocks.
+        """Every step's blocks, and where about in `words` they are."""
+        window = self._bands[-1]
+        drawn = max(_DRAWN // (2 * window + 1 + self._settings.negative_samples) // self._step_words, 1)
+        for first in range(0, len(words), drawn * self._step_words):
+            last = min(first + drawn * self._step_words, len(words))
+            parts = -(-(last - first) // self._step_words)
+            reach = self._reaches(last - first, chance)
+            bands = []
+            for below, band in pairwise([0, *self._bands]):
+                own = ((reach > below) & (reach <= band)).nonzero().flatten()
+                bands.append(self._blocks(words, sentences, first + own, reach[own], band, chance).cut(parts))
+            for number, steps in enumerate(zip(*bands, strict=True)):
+                for blocks in steps:
+                    yield first + number * self._step_words, blocks
 
-        Those of one step lie far from one another: neighbours have the same words around them, whose gradients, all
-        taken at one place, would add up to a step too far.
-        """
-        step = self._step_words
-        order = torch.randperm(len(words), generator=chance, device=self._device)
-        drawn = max(_DRAWN // (len(self._apart) + 1 + self._settings.negative_samples) // step, 1) * step
-        for first in range(0, len(words), drawn):
-            last = min(first + drawn, len(words))
-            blocks = self._blocks(words, sentences, order[first:last, None], chance)
-            for begin, end in pairwise([*range(first, last, step), last]):
-                yield begin, blocks.part(begin - first, end - first)
+    def _reaches(self, count: int, chance: torch.Generator) -> Tensor:
+        """(count,): how far the windows of so many centres reach."""
+        drawn = torch.randint(1, self._settings.window_size + 1, (count,), generator=chance, device=self._device)
+        return drawn.clamp(max=self._bands[-1])
 
-    def _blocks(self, words: Tensor, sentences: Tensor, place: Tensor, chance: torch.Generator) -> _Blocks:
-        """The blocks of the centre words at some places (centres, 1)."""
-        centre = words[place[:, 0]]
-        reach = torch.randint(1, self._settings.window_size + 1, place.shape, generator=chance, device=self._device)
-        at = (place + self._apart).clamp(0, len(words) - 1)
-        near = (at == place + self._apart) & (self._apart.abs() <= reach) & (sentences[at] == sentences[place])
+    def _blocks(
+        self, words: Tensor, sentences: Tensor, place: Tensor, reach: Tensor, window: int, chance: torch.Generator
+    ) -> _Blocks:
+        """Those of the centres at `place`, whose windows reach so far, and none farther than `window`."""
+        centre = words[place]
+        apart = torch.tensor([*range(-window, 0), *range(1, window + 1)], device=self._device)
+        at = (place[:, None] + apart).clamp(0, len(words) - 1)
+        near = (at == place[:, None] + apart) & (apart.abs() <= reach[:, None])
+        near &= sentences[at] == sentences[place][:, None]
         shape = len(centre), self._settings.negative_samples
         drawn = torch.rand(shape, generator=chance, device=self._device, dtype=torch.float64)
         noise = torch.searchsorted(self._limits, drawn, right=True).clamp(max=len(self._limits) - 1)
@@ -133,27 +152,33 @@ class DeviceVectorTrainer(VectorTrainer):
 
     def _take(self, blocks: _Blocks, rate: float) -> None:
         """Add what a step's blocks have learnt to the matrices."""
+        if self._kernel is None:
+            self._take_by_calls(blocks, rate)
+        else:
+            tensors = blocks.context, blocks.near, blocks.targets, blocks.weights
+            self._kernel(self._inputs, self._outputs, *tensors, rate=rate)
+
+    def _take_by_calls(self, blocks: _Blocks, rate: float) -> None:
         outputs = self._outputs[blocks.targets]
         is_mean = self._settings.mode == CBOW
         hidden = self._means(blocks) if is_mean else self._hidden(blocks.context)
         near = blocks.near.sum(dim=1, keepdim=True) if is_mean else blocks.near
+        is_near = (near > 0).float()
         error = torch.sigmoid(hidden @ outputs.transpose(1, 2)).neg_()
         error[:, :, 0] += 1
-        error *= blocks.weights[:, None, :]
-        error *= (near > 0)[:, :, None]
-        of_hidden, of_outputs = error @ outputs, error.transpose(1, 2) @ hidden
+        error *= blocks.weights[:, None, :] * is_near[:, :, None]
+        speed = _shares(blocks.targets, is_near.sum(dim=1, keepdim=True) * blocks.weights, len(self._outputs))
         if is_mean:
-            of_outputs *= near.sqrt()[:, :, None]
-            of_hidden = of_hidden * blocks.near[:, :, None]
-        targets = blocks.targets.flatten()
-        _move(
-            self._outputs,
-            targets,
-            of_outputs.flatten(0, 1),
-            blocks.near.sum(1)[:, None].expand_as(blocks.targets),
-            rate,
-        )
-        self._add(blocks.context, of_hidden, blocks.near, rate)
+            speed = speed * near.sqrt()
+        of_outputs = (error * speed[:, None, :]).transpose(1, 2) @ hidden
+        pairs = blocks.near * blocks.weights.sum(dim=1, keepdim=True)
+        speed = _shares(blocks.context, pairs, len(self._inputs)) if self._rows.is_single else torch.ones_like(pairs)
+        if is_mean:
+            of_hidden = (error @ outputs) * (blocks.near * speed)[:, :, None]
+        else:
+            of_hidden = (error * speed[:, :, None]) @ outputs
+        self._outputs.index_add_(0, blocks.targets.flatten(), of_outputs.flatten(0, 1), alpha=rate)
+        self._add(blocks.context, of_hidden, pairs, rate)
 
     def _hidden(self, words: Tensor) -> Tensor:
         """The mean of the rows of each word, (*words.shape, dim)."""
@@ -178,17 +203,18 @@ class DeviceVectorTrainer(VectorTrainer):
         sums.index_add_(0, owner, self._inputs[ids])
         return sums[place], counts[place][..., None].float()
 
-    def _add(self, words: Tensor, gradients: Tensor, near: Tensor, rate: float) -> None:
-        """Add the gradient of each word to each of its rows; `near` says which words count."""
-        flat, counts = gradients.flatten(0, 1), near.flatten()
+    def _add(self, words: Tensor, gradients: Tensor, pairs: Tensor, rate: float) -> None:
+        """Add the gradient of each word, which is of so many pairs, to each of its rows."""
+        flat = gradients.flatten(0, 1)
         if self._rows.is_single:
-            _move(self._inputs, words.flatten(), flat, counts, rate)
+            self._inputs.index_add_(0, words.flatten(), flat, alpha=rate)
             return
         unique, place = words.flatten().unique(return_inverse=True)
         whole = torch.zeros(len(unique), flat.shape[1], device=self._device).index_add_(0, place, flat)
-        often = torch.zeros(len(unique), device=self._device).index_add_(0, place, counts)
+        whole_pairs = torch.zeros(len(unique), device=self._device).index_add_(0, place, pairs.flatten())
         owner, ids, _ = self._rows_of(unique)
-        _move(self._inputs, ids, whole[owner], often[owner], rate)
+        speed = _shares(ids, whole_pairs[owner], len(self._inputs))
+        self._inputs.index_add_(0, ids, whole[owner] * speed[:, None], alpha=rate)
 
     def _rows_of(self, words: Tensor) -> Sequence[Tensor]:
         """Of all rows of some words: which word each belongs to, which it is; and how many each word has."""
@@ -203,8 +229,11 @@ class DeviceVectorTrainer(VectorTrainer):
         return torch.from_numpy(np.array(array)).to(self._device)
 
 
-def _move(matrix: Tensor, rows: Tensor, gradients: Tensor, counts: Tensor, rate: float) -> None:
-    """Add gradients to rows of the matrix, of which some come often; `counts` says of how many each is the sum."""
-    often = torch.zeros(len(matrix), device=matrix.device).index_add_(0, rows, counts.flatten())
-    gradients *= (_OFTEN / often[rows]).clamp(max=1)[:, None]
-    matrix.index_add_(0, rows, gradients, alpha=rate)
+def _shares(rows: Tensor, pairs: Tensor, count: int) -> Tensor:
+    """How much of a gradient each of `rows` takes, of the same shape, where its part of a step is so many pairs.
+
+    `count` is that of all rows there are.
+    """
+    held = torch.zeros(count, device=pairs.device).index_add_(0, rows.flatten(), pairs.flatten())
+    share: Tensor = _PAIRS / held.clamp(min=_PAIRS)
+    return share[rows]
