@@ -97,8 +97,8 @@ def test_commands_exist(document: Path) -> None:
 
 def test_decisions_are_numbered_and_have_their_sections() -> None:
     files = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-    numbers = [file.name[:5] for file in files]
-    assert len(set(numbers)) == len(numbers), "two decisions have one number"
+    numbers = [int(file.name[:4]) for file in files]
+    assert numbers == list(range(1, len(files) + 1)), "decisions are numbered from 0001 on without a gap"
     for file in files:
         content = file.read_text(encoding="utf-8")
         assert content.startswith(f"# {file.name[:4]}. "), file
