@@ -70,11 +70,11 @@ class Forest::Layout {
 
     void build(size_t most_packed) {
         check();
-        const size_t packed = 1 + (2 * source_.columns * sizeof(float) + sizeof(Rung) - 1) / sizeof(Rung);
-        const bool packs = packed * source_.nodes * sizeof(Rung) <= most_packed;
-        forest_.record_ = packs ? packed : 1;
+        const size_t packed = stride_of(sizeof(Record) + 2 * source_.columns * sizeof(float));
+        const bool packs = packed * source_.nodes <= most_packed;
+        forest_.stride_ = packs ? packed : stride_of(sizeof(Record));
         forest_.nodes_.resize(source_.nodes);
-        forest_.rungs_.resize(forest_.record_ * source_.nodes + kPadding * sizeof(float) / sizeof(Rung));
+        forest_.lines_.resize((forest_.stride_ * source_.nodes + kPadding * sizeof(float)) / kLine + 1);
         if (!packs) {
             forest_.lows_.resize(source_.nodes);
             forest_.copies_.reserve((2 * roots_ + 3 * kPadding) * source_.columns + kPadding);
@@ -88,6 +88,9 @@ class Forest::Layout {
     }
 
    private:
+    // Half a line, or some whole ones.
+    static size_t stride_of(size_t bytes) { return bytes <= kLine / 2 ? kLine / 2 : (bytes + kLine - 1) / kLine * kLine; }
+
     struct Waiting {
         size_t at;
         int32_t parent, cuts;
@@ -122,16 +125,17 @@ class Forest::Layout {
             waiting.pop_back();
             const int32_t column = source_.dimension[read_++], at = static_cast<int32_t>(place.at);
             Node& node = forest_.nodes_[place.at];
-            Rung& rung = forest_.rungs_[place.at * forest_.record_];
+            Record& record = *reinterpret_cast<Record*>(forest_.lines_.data()->bytes + place.at * forest_.stride_);
+            Rung& rung = record.rung;
             rung = {place.parent, forest_.share(place.cuts), 0};
             if (column < 0) {
-                node = {std::numeric_limits<float>::quiet_NaN(), 0, at - 1};
+                record.node = node = {std::numeric_limits<float>::quiet_NaN(), 0, at - 1};
                 rung.span = source_.seen[leaf_];
-                put_point(leaf_++, place, rung);
+                put_point(leaf_++, place, record);
                 continue;
             }
-            node = {source_.cut[cut_], static_cast<uint32_t>(column), static_cast<int32_t>(next_)};
-            put_box(cut_++, place, rung);
+            record.node = node = {source_.cut[cut_], static_cast<uint32_t>(column), static_cast<int32_t>(next_)};
+            put_box(cut_++, place, record);
             rung.span = sum_of_sides(forest_.ladders().low(at), source_.columns);
             waiting.push_back({next_ + 1, at, place.cuts + 1});
             waiting.push_back({next_, at, place.cuts + 1});
@@ -139,18 +143,18 @@ class Forest::Layout {
         }
     }
 
-    void put_box(size_t rank, Waiting place, Rung& rung) {
+    void put_box(size_t rank, Waiting place, Record& record) {
         const size_t count = 2 * source_.columns;
         const float* const box = source_.box + rank * count;
-        if (forest_.lows_.empty()) std::copy(box, box + count, reinterpret_cast<float*>(&rung + 1));
+        if (forest_.lows_.empty()) std::copy(box, box + count, reinterpret_cast<float*>(&record + 1));
         else forest_.lows_[place.at] = rank + kPadding < source_.cuts ? box : copy(box, count);
     }
 
-    void put_point(size_t rank, Waiting place, Rung& rung) {
+    void put_point(size_t rank, Waiting place, Record& record) {
         const size_t count = source_.columns;
         const float* const point = source_.point + rank * count;
         if (forest_.lows_.empty()) {
-            std::copy(point, point + count, reinterpret_cast<float*>(&rung + 1));
+            std::copy(point, point + count, reinterpret_cast<float*>(&record + 1));
             return;
         }
         const bool is_root = place.parent < 0;  // a climb beside others stays there, and reads a box
@@ -255,7 +259,7 @@ class Forest::Walker {
         std::copy(forest_.first_.begin(), forest_.first_.end() - 1, here_.begin());
         std::iota(tree_.begin(), tree_.end(), 0);
         Descents descents{here_.data(), tree_.data(), leaves_.data(), trees};
-        descend(forest_.nodes_.data(), ladders, point, descents);
+        descend(ladders, point, descents);
         climb(forest_.instructions_, ladders, {point, 0, leaves_.data(), trees, scores_.data()});
         for (size_t tree = 0; tree < trees; ++tree) total += scores_[tree];
     }
@@ -334,7 +338,7 @@ Forest::Forest(const Source& source, size_t most_packed) : source_(source), inst
 }
 
 size_t Forest::bytes() const {
-    return nodes_.size() * sizeof(Node) + rungs_.size() * sizeof(Rung) + lows_.size() * sizeof(float*) +
+    return nodes_.size() * sizeof(Node) + lines_.size() * kLine + lows_.size() * sizeof(float*) +
            copies_.size() * sizeof(float);
 }
 

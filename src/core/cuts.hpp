@@ -35,25 +35,40 @@ struct Node {
 };
 
 // What a climb looks at besides the box.
-struct alignas(16) Rung {
+struct Rung {
     int32_t parent;  // -1 at a root
     float share;     // 1 / (cuts above the node + 1) or, by depth, the fourth power of that sum
     float span;      // the sum of the box's sides; at a leaf the score of its own point
 };
 
-// The nodes' rungs and boxes. In a small forest the box stands behind the rung, since a point that comes alone waits for
-// memory more than for anything else.
+struct Record {
+    Node node;
+    Rung rung;
+};
+
+constexpr size_t kLine = 64;  // bytes that come from memory together
+
+struct alignas(kLine) Line {
+    unsigned char bytes[kLine];
+};
+
+// The nodes' records and boxes. In a small forest the box stands behind the rest, and a node in no more lines than it needs,
+// since a point that comes alone waits for memory more than for anything else.
 struct Ladders {
-    const Rung* rungs;
-    size_t record;             // from one rung to the next
+    const Line* lines;
+    size_t stride;             // bytes from one record to the next
     const float* const* lows;  // the boxes of a large forest
     size_t columns;
 
-    const Rung& rung(int32_t node) const { return rungs[static_cast<size_t>(node) * record]; }
+    const Record& record(int32_t node) const {
+        return *reinterpret_cast<const Record*>(lines->bytes + static_cast<size_t>(node) * stride);
+    }
+
+    const Rung& rung(int32_t node) const { return record(node).rung; }
 
     // The lowest coordinates and behind them the highest, or the point of a leaf. kPadding floats more may be read.
     const float* low(int32_t node) const {
-        return lows ? lows[node] : reinterpret_cast<const float*>(&rung(node) + 1);
+        return lows ? lows[node] : reinterpret_cast<const float*>(&record(node) + 1);
     }
 };
 
@@ -89,7 +104,7 @@ class Forest {
 
     const Node& node(int32_t number) const { return nodes_[static_cast<size_t>(number)]; }
     bool is_leaf(int32_t number) const { return node(number).next < number; }
-    Ladders ladders() const { return {rungs_.data(), record_, lows_.empty() ? nullptr : lows_.data(), columns()}; }
+    Ladders ladders() const { return {lines_.data(), stride_, lows_.empty() ? nullptr : lows_.data(), columns()}; }
     float share(int32_t cuts) const;      // of a node below so many cuts
     float score_of(double total) const;  // of a sum over the trees
     bool measure(const float* points, size_t rows, Points& measured) const;
@@ -100,8 +115,8 @@ class Forest {
     InstructionSet instructions_;
     std::vector<int32_t> first_;  // (trees + 1)
     std::vector<Node> nodes_;
-    std::vector<Rung> rungs_;
-    size_t record_ = 1;
+    std::vector<Line> lines_;
+    size_t stride_ = 0;
     std::vector<const float*> lows_;
     std::vector<float> copies_;  // of boxes and points of a large forest, behind which nothing may be read
 };

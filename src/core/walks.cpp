@@ -11,7 +11,6 @@ namespace sagedock::cuts {
 
 namespace {
 
-constexpr size_t kLine = 64;    // bytes that are fetched together
 constexpr size_t kSeldom = 6;  // levels from the root on that a climb seldom reaches
 
 float fold(float* lanes) {
@@ -261,20 +260,18 @@ void descend(const Node* nodes, const float* const* points, int32_t* at) {
     std::copy(here, here + kWalks, at);
 }
 
-void descend(const Node* nodes, const Ladders& ladders, const float* point, Descents& descents) {
-    const size_t record_bytes = ladders.record * sizeof(Rung);
+void descend(const Ladders& ladders, const float* point, Descents& descents) {
     int32_t* const here = descents.here;
     int32_t* const tree = descents.tree;
     size_t level = 0;
     for (size_t open = descents.count, still; open > 0; open = still) {
         still = 0;
-        const size_t bytes = ++level < kSeldom ? 0 : record_bytes;
+        const size_t bytes = ++level < kSeldom ? 1 : ladders.stride;
         for (size_t i = 0; i < open; ++i) {
-            const Node& node = nodes[here[i]];
+            const Node& node = ladders.record(here[i]).node;
             const int32_t next = node.next + !(point[node.column] <= node.cut), which = tree[i];
             const bool moved = next != here[i];
-            __builtin_prefetch(nodes + next);
-            const char* const record = reinterpret_cast<const char*>(&ladders.rung(next));
+            const char* const record = reinterpret_cast<const char*>(&ladders.record(next));
             for (size_t line = 0; line < bytes; line += kLine) __builtin_prefetch(record + line);
             descents.leaf[which] = here[still] = next;
             tree[still] = which;

@@ -20,7 +20,7 @@ struct Descents {
 };
 
 // All go down together, level by level, so that many wait for memory at once; what a climb will need is fetched meanwhile.
-void descend(const Node* nodes, const Ladders& ladders, const float* point, Descents& descents);
+void descend(const Ladders& ladders, const float* point, Descents& descents);
 
 // Points and the leaves at which they arrive, a score for each: `count` of them, and behind them room for kWalks more, the
 // leaves there being any. From one point to the next are `stride` floats, none where one point climbs many trees; behind

@@ -41,8 +41,9 @@ def of_detector(detector: Detector, request_type: str, response_type: str) -> Ca
     kind, frame = _KINDS.get(request_type), _FRAMES.get(response_type)
     if core.native is None or kind is None or frame is None:
         return None
-    forest, size, weights = detector.forest.compiled, detector.shingle_size, detector.weights
-    return lambda body: forest.answer(body, kind, *frame, size, weights)
+    answer, size, weights = detector.forest.compiled.answer, detector.shingle_size, detector.weights
+    opening, between, closing = frame
+    return lambda body: answer(body, kind, opening, between, closing, size, weights)
 
 
 def in_line_bytes(columns: int, trees: int) -> int:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,9 +56,18 @@ class RandomCutForestModel:
 
     def direct(self, request_type: str, response_type: str) -> Callable[[bytes], bytes | None] | None:
         """From text to text, where there is such a way (`sagedock.algorithm.DirectAnswers`)."""
-        if self.answers.keys != (SCORE,):
-            return None
-        return direct.of_detector(self.detector, request_type, response_type)
+        types = request_type, response_type
+        if types not in self._ways and self.answers.keys == (SCORE,):
+            way = direct.of_detector(self.detector, request_type, response_type)
+            if way is None:  # of types without end, which are not kept
+                return None
+            self._ways[types] = way
+        return self._ways.get(types)
+
+    @cached_property
+    def _ways(self) -> dict[tuple[str, str], Callable[[bytes], bytes | None]]:
+        """Those found by `direct`, kept for the next request."""
+        return {}
 
     def read(self, body: bytes, media_type: MediaType) -> Table | Series:
         """The rows of a request, with a value in each of the columns of the training data.
