@@ -6,6 +6,8 @@
 #include <limits>
 #include <numeric>
 
+#include "splitmix.hpp"
+
 #pragma GCC diagnostic ignored "-Wpsabi"  // vectors are passed between inlined functions only
 
 namespace sagedock::text {
@@ -15,13 +17,9 @@ namespace {
 constexpr float least_probability = std::numeric_limits<float>::min();
 constexpr std::int64_t ahead = 256;  // rows of the next example that are fetched meanwhile
 
-// A random number that depends on nothing else (Steele et al., splitmix64, 2014).
+// A random number that depends on nothing else; `stream` of sagedock.algorithms.blazingtext.chance.
 std::uint64_t draw(std::uint64_t seed, std::uint64_t epoch, std::uint64_t example) {
-    constexpr std::uint64_t first = 0x9E3779B97F4A7C15u, second = 0xBF58476D1CE4E5B9u, third = 0x94D049BB133111EBu;
-    std::uint64_t state = seed * first + epoch * second + example * third + first;
-    state = (state ^ (state >> 30)) * second;
-    state = (state ^ (state >> 27)) * third;
-    return state ^ (state >> 31);
+    return mixed(mixed(mixed(seed) + epoch) + example);
 }
 
 std::size_t example_at(const Learning& task, std::size_t place) { return task.order == nullptr ? place : static_cast<std::size_t>(task.order[place]); }

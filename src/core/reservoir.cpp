@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "processor.hpp"
+#include "splitmix.hpp"
 
 #define INLINED inline __attribute__((always_inline))
 
@@ -15,20 +16,13 @@ namespace {
 
 constexpr std::int32_t kNone = -1;
 constexpr std::size_t kLanes = 16;
-constexpr std::uint64_t kStep = 0x9E3779B97F4A7C15;       // between the draws of a tree
 constexpr std::uint64_t kPointStep = 0xD1342543DE82EF95;  // between the seeds of points
-
-std::uint64_t mixed(std::uint64_t bits) {
-    bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9;
-    bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EB;
-    return bits ^ (bits >> 31);
-}
 
 // The numbers of [0, 1) that one tree draws for one point.
 class Draws {
 public:
-    Draws(std::uint64_t mixed_seed, std::size_t tree) : state_(mixed(mixed_seed + kStep * (tree + 1))) {}
-    double next() { return static_cast<double>(mixed(state_ += kStep) >> 11) * 0x1p-53; }
+    Draws(std::uint64_t mixed_seed, std::size_t tree) : state_(mixed(mixed_seed + splitmix_step * (tree + 1))) {}
+    double next() { return static_cast<double>(mixed(state_ += splitmix_step) >> 11) * 0x1p-53; }
 
 private:
     std::uint64_t state_;

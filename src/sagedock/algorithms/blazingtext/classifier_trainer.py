@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 
 from sagedock import core
 from sagedock.algorithms.blazingtext import probabilities
+from sagedock.algorithms.blazingtext.chance import stream
 from sagedock.algorithms.blazingtext.classifier import Classifier
 from sagedock.algorithms.blazingtext.corpus import Examples
 from sagedock.algorithms.blazingtext.probabilities import Floats
 
-_MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
-_BITS_64 = (1 << 64) - 1
 _SLICE = 1 << 18  # tokens between two looks at what `watch` says
 _SLAB = 1 << 16  # rows that are filled at once
 _ALIGNMENT = 64  # bytes
@@ -196,7 +195,7 @@ class ClassifierTrainer:
     def _label(self, epoch: int, example: int) -> int:
         """The label that an example is learnt by in an epoch: of several, one is drawn each time."""
         begin, end = (int(place) for place in self._examples.label_starts[example : example + 2])
-        return int(self._examples.labels[begin + draw(self._seed, epoch, example) % (end - begin)])
+        return int(self._examples.labels[begin + stream(self._seed, epoch, example) % (end - begin)])
 
     def _progress(self, epoch: int, place: int, loss: float) -> ClassifierProgress:
         done = self._done(place)
@@ -261,11 +260,3 @@ def _fill(matrix: Floats, seed: int) -> None:
     for first in range(0, len(matrix), _SLAB):
         slab = matrix[first : first + _SLAB]
         slab[:] = (chance.random(slab.shape, np.float32) * 2 - 1) / np.float32(slab.shape[1])
-
-
-def draw(seed: int, epoch: int, example: int) -> int:
-    """A random number of 64 bits that depends on nothing else (Steele et al., splitmix64, 2014)."""
-    state = (seed * _MIX[0] + epoch * _MIX[1] + example * _MIX[2] + _MIX[0]) & _BITS_64
-    for shift, factor in ((30, _MIX[1]), (27, _MIX[2])):
-        state = ((state ^ (state >> shift)) * factor) & _BITS_64
-    return state ^ (state >> 31)
