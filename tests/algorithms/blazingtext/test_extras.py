@@ -199,6 +199,8 @@ def test_weights_help_the_rare_label(tmp_path: Path, weights: str) -> None:
         ('{"1": 0}', "not a number in (0, 1000]"),
         ('{"1": true}', "not a number in (0, 1000]"),
         ('{"1": NaN}', "not a number in (0, 1000]"),
+        ('{"1": 1e400}', "not a number in (0, 1000]"),
+        (f'{{"1": 1{"0" * 400}}}', "not a number in (0, 1000]"),
         ('{"nobody": 2}', "no line of the train channel has the label 'nobody'"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 
 from sagedock.algorithms.blazingtext import neighbours
 from sagedock.algorithms.blazingtext.neighbours import Neighbourhood, analogy, known
-from sagedock.errors import UserError
+from sagedock.errors import ModelError, UserError
 
 COUNT, DIM = 3000, 20
 VECTORS = np.random.default_rng(0).normal(size=(COUNT, DIM)).astype(np.float32)
@@ -61,6 +61,15 @@ def test_a_vector_of_zeros_is_near_to_nothing() -> None:
     vectors[2] = 0
     found = Neighbourhood(5, lambda begin, end: vectors[begin:end]).nearest(VECTORS[0], 5)
     assert next(each.similarity for each in found if each.word == 2) == 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_vector_of_what_is_no_number_is_refused(value: float) -> None:
+    """Bad input: an answer holds no null, whichever word of the model is damaged."""
+    vectors = VECTORS[:5].copy()
+    vectors[2, 1] = value
+    with pytest.raises(ModelError, match="not finite"):
+        Neighbourhood(5, lambda begin, end: vectors[begin:end]).nearest(VECTORS[0], 5)
 
 
 def test_of_equal_words_the_more_frequent_comes_first() -> None:

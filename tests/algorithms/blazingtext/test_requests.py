@@ -14,6 +14,7 @@ from sagedock.algorithms.blazingtext.requests import Question
 from sagedock.errors import UnsupportedMediaType, UserError
 from sagedock.formats.media_types import parse_media_type
 
+NESTED: Any = json.loads("[" * 300 + "]" * 300)  # JSON of such depth is read, and cannot be written
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 
@@ -49,6 +50,9 @@ def test_lines_that_are_texts_themselves() -> None:
             Question(b'{"a": 1}'),
         ]
     assert decode(b"\n", "application/jsonlines;data=text") == [Question(b"")]
+    for ends in ("", "\n", "\r\n"):
+        found = decode(f"good film\n\r\n{ends}", "application/jsonlines;data=text")
+        assert found == [Question(b"good film"), Question(b""), *([Question(b"")] if ends else [])], "a line, an answer"
     with pytest.raises(UnsupportedMediaType, match="data=text means a text a line"):
         decode("x", "application/jsonlines;data=csv")
 
@@ -69,6 +73,9 @@ def test_lines_that_are_texts_themselves() -> None:
         ({"instances": ["a"], "configuration": {"k": "2"}}, 'k is "2"'),
         ({"instances": ["a"], "configuration": {"k": True}}, "k is true"),
         ({"instances": ["a"], "configuration": {"k": None}}, "k is null"),
+        ({"instances": ["a"], "configuration": {"k": -1e30}}, "k is a number, and it must be"),
+        ({"instances": ["a"], "configuration": {"k": NESTED}}, "k is a list, and it must be"),
+        ({"instances": ["a"], "configuration": {"threshold": NESTED}}, "threshold is a list, and it must be"),
         ({"instances": ["a"], "configuration": [2]}, "configuration is a list, not an object"),
     ],
 )

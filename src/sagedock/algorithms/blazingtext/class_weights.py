@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,9 +35,9 @@ class ClassWeights:
         if not isinstance(found, dict) or not found:
             raise ParseError("expected balanced or a JSON object of labels and their weights")
         for label, weight in found.items():
-            number = isinstance(weight, int | float) and not isinstance(weight, bool) and math.isfinite(weight)
+            number = isinstance(weight, int | float) and not isinstance(weight, bool)
             if not number or not 0 < weight <= MOST:
-                raise RangeError(f"the weight of {label!r} is {weight!r}, not a number in (0, {MOST:g}]")
+                raise RangeError(f"the weight of {label!r} is {weight!r:.40}, not a number in (0, {MOST:g}]")
         return {label: float(weight) for label, weight in found.items()}
 
 

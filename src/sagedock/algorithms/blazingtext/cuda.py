@@ -29,10 +29,9 @@ _PAIRS = 256  # of a hidden vector and a target, in a step, whose gradients a ro
 _BANDS = 5  # of widths of windows
 _STEP = 32768  # centre words at most of the steps, one for each band, that are taken from the same part of the text
 _KERNEL_STEP = 65536  # the same for the kernel, which knows no bands: to it, a context that is not there costs nothing
-_STEPS = (
-    64  # such parts of an epoch at least, of whatever length: rows of a small text would else move too seldom; and a
-)
-# part has no more centres than there are words, or all rows, not a few, would have more pairs than they may take
+_STEPS = 64
+"""Such parts of an epoch at least, of whatever length: rows of a small text would else move too seldom. And a part has
+no more centres than there are words, or all rows, not a few, would have more pairs than they may take."""
 _DRAWN = 1 << 22  # words of contexts and noise that are drawn at once
 _STEP_NUMBERS = 1 << 27  # of the vectors that the steps of a part read, at most
 _SLICE = 1 << 20  # words between two looks at what `watch` says

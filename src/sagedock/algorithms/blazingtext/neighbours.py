@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sagedock.errors import UserError
+from sagedock.errors import ModelError, UserError
 
 Floats = NDArray[np.float32]
 _AT_ONCE = 1 << 14
@@ -38,15 +38,25 @@ class Neighbourhood:
         return np.where(lengths > 0, lengths, np.float32(1))
 
     def nearest(self, direction: Floats, k: int, without: Sequence[int] = ()) -> list[Neighbour]:
-        """The `k` words whose vectors point most nearly like `direction` (dim,), the best first, but for some."""
-        unit = unit_of(direction)
-        similar = np.concatenate([*(block @ unit for block in self._blocks()), np.empty(0, np.float32)])
-        similar = similar / self._lengths
+        """The `k` words whose vectors point most nearly like `direction` (dim,), the best first, but for some.
+
+        Raises ModelError when a vector holds what is no finite number.
+        """
+        similar = self._similarities(unit_of(direction))
         similar[list(without)] = -np.inf
         wanted = min(k, self.count - len(set(without)))
         order = np.argpartition(-similar, wanted - 1)[:wanted] if 0 < wanted < self.count else np.arange(self.count)
         order = order[np.lexsort((order, -similar[order]))][: max(wanted, 0)]
         return [Neighbour(int(number), float(similar[number])) for number in order]
+
+    def _similarities(self, unit: Floats) -> Floats:
+        """(count,): the cosine between each vector and one of length 1."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            products = np.concatenate([*(block @ unit for block in self._blocks()), np.empty(0, np.float32)])
+            similar: Floats = products / self._lengths
+        if not np.isfinite(similar).all():
+            raise ModelError("the model holds numbers that are not finite: train it again with a lower learning_rate")
+        return similar
 
     def _blocks(self) -> Iterator[Floats]:
         for begin in range(0, self.count, _AT_ONCE):

@@ -136,7 +136,7 @@ def _of_vectors(value: Mapping[str, Any], configuration: Mapping[str, Any], row:
 
 
 def _decode_texts(body: bytes) -> Questions:
-    lines = body.rstrip(b"\r\n").split(b"\n")
+    lines = body.removesuffix(b"\n").split(b"\n")
     return Questions([_plain(line.removesuffix(b"\r"), row) for row, line in enumerate(lines, start=1)])
 
 
@@ -158,8 +158,9 @@ def _threshold(options: Mapping[str, Any], where: str, row: int | None) -> float
     """The least probability that the options ask for."""
     threshold = options.get("threshold", 0.0)
     if not isinstance(threshold, int | float) or isinstance(threshold, bool) or not 0 <= threshold <= 1:
-        shown = orjson.dumps(threshold).decode()[:40]
-        raise UserError(f"{where}: threshold is {shown}, and it must be from 0 to 1", field="threshold", row=row)
+        raise UserError(
+            f"{where}: threshold is {_shown(threshold)}, and it must be from 0 to 1", field="threshold", row=row
+        )
     return float(threshold)
 
 
@@ -169,8 +170,7 @@ def _wanted(options: Mapping[str, Any], where: str, row: int | None) -> int:
     if isinstance(k, float) and k.is_integer():
         k = int(k)
     if not isinstance(k, int) or isinstance(k, bool) or k < 1:
-        shown = orjson.dumps(k).decode()[:40]
-        raise UserError(f"{where}: k is {shown}, and it must be a whole number from 1", field="k", row=row)
+        raise UserError(f"{where}: k is {_shown(k)}, and it must be a whole number from 1", field="k", row=row)
     return min(k, MOST_LABELS)
 
 
@@ -184,3 +184,11 @@ def _loads(text: bytes, row: int | None) -> Any:
 
 def _kind(value: Any) -> str:
     return _KINDS.get(type(value), "a number")
+
+
+def _shown(value: Any) -> str:
+    """A value as JSON, cut short; its kind where it is nested too deeply to be written, or beyond 64 bits."""
+    try:
+        return orjson.dumps(value).decode()[:40]
+    except orjson.JSONEncodeError:
+        return _kind(value)
