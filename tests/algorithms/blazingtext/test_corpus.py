@@ -173,6 +173,14 @@ def test_a_vocabulary_without_words_is_refused(folder: Path, text: bytes, min_co
     assert caught.value.field == "min_count"
 
 
+def test_more_rows_than_can_be_numbered_are_refused(folder: Path) -> None:
+    """Rows have numbers of 32 bits with a sign; those of the last buckets would be negative."""
+    for make in (corpus.read_examples, corpus.read_sentences):
+        with pytest.raises(UserError, match="2147483645 and the 4 words") as caught:
+            make([[b"__label__1 a b c\n"]], folder, min_count=1, ngrams=Ngrams(2**31 - 3, word_ngrams=2))
+        assert caught.value.field == "buckets"
+
+
 @given(st.lists(st.integers(0, 30), max_size=300), st.integers(2, 12), st.integers(1, 20))
 def test_the_rarest_tokens_are_forgotten_where_there_are_too_many(numbers: list[int], most: int, block: int):
     """Token by token, as fastText does beyond three quarters of its table, whatever the blocks."""

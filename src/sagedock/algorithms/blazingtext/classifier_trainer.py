@@ -20,11 +20,10 @@ from sagedock.algorithms.blazingtext.chance import stream
 from sagedock.algorithms.blazingtext.classifier import Classifier
 from sagedock.algorithms.blazingtext.corpus import Examples
 from sagedock.algorithms.blazingtext.probabilities import Floats
+from sagedock.algorithms.blazingtext.weights import padded
 
 _SLICE = 1 << 18  # tokens between two looks at what `watch` says
 _SLAB = 1 << 16  # rows that are filled at once
-_ALIGNMENT = 64  # bytes
-_LANES = 16  # rows are padded with zeros to a multiple of so many numbers
 
 Watch = Callable[["ClassifierProgress"], bool]
 """Called now and then while an epoch runs; training ends soon after it returns False."""
@@ -87,8 +86,8 @@ class ClassifierTrainer:
         self._seed = seed
         self._threads = threads
         self._scales = scales(examples) if settings.idf else None
-        self._input = _padded(len(examples.seen), settings.vector_dim)
-        self._output = _padded(labels, settings.vector_dim)
+        self._input = padded(len(examples.seen), settings.vector_dim)
+        self._output = padded(labels, settings.vector_dim)
         self.input = self._input[:, : settings.vector_dim]
         self.output = self._output[:, : settings.vector_dim]
         _fill(self.input, seed)
@@ -244,14 +243,6 @@ def scales(examples: Examples) -> Floats:
         occurrences += np.bincount(examples.rows[begin : begin + _SLICE], minlength=len(occurrences))
     found = np.log1p((len(examples.starts) - 1) / occurrences) ** 2
     return np.asarray(found / np.average(found, weights=occurrences), np.float32)
-
-
-def _padded(rows: int, columns: int) -> Floats:
-    """Zeros whose rows begin where a line of the processor's cache does."""
-    stride = -(-columns // _LANES) * _LANES
-    memory = np.zeros(rows * stride + _ALIGNMENT // 4, np.float32)
-    first = -memory.ctypes.data % _ALIGNMENT // 4
-    return memory[first : first + rows * stride].reshape(rows, stride)
 
 
 def _fill(matrix: Floats, seed: int) -> None:

@@ -24,6 +24,8 @@ from sagedock.errors import UserError
 
 LONGEST_SENTENCE = 1024
 """Words of a sentence; a longer line makes several (fastText's MAX_LINE_SIZE)."""
+MOST_ROWS = 2**31 - 1
+"""Of an input matrix: fastText numbers them with 32 bits and a sign."""
 _BLOCK = 1 << 20
 _PART = 1 << 20
 _NO_LIMIT = 1 << 62
@@ -131,6 +133,12 @@ def _counted(read: Vocabulary, min_count: int) -> Counted:
 
 
 def _dictionary(read: Vocabulary, counted: Counted, ngrams: Ngrams, label_prefix: bytes = LABEL_PREFIX) -> Dictionary:
+    if len(counted.words) + ngrams.buckets > MOST_ROWS:
+        raise UserError(
+            f"Hyperparameter buckets: {ngrams.buckets} and the {len(counted.words)} words of the training data are "
+            f"more than the {MOST_ROWS} rows that a model can have",
+            field="buckets",
+        )
     return Dictionary(counted.words, counted.labels, counted.counts, read.total, ngrams, label_prefix)
 
 

@@ -53,7 +53,7 @@ class Neighbourhood:
         """(count,): the cosine between each vector and one of length 1."""
         with np.errstate(invalid="ignore", over="ignore"):
             products = np.concatenate([*(block @ unit for block in self._blocks()), np.empty(0, np.float32)])
-            similar: Floats = products / self._lengths
+            similar = np.asarray(products / self._lengths, np.float32)
         if not np.isfinite(similar).all():
             raise ModelError("the model holds numbers that are not finite: train it again with a lower learning_rate")
         return similar

@@ -14,9 +14,9 @@ from sagedock import core
 from sagedock.algorithm import Cluster
 from sagedock.algorithms.blazingtext.chance import Chance, stream
 from sagedock.algorithms.blazingtext.vectors import Floats, Ids, Sampler, VectorSettings, WordRows, learn
+from sagedock.algorithms.blazingtext.weights import padded
 
 _SLAB = 1 << 14  # rows that are filled at once
-_PADDING = 16  # rows are padded with zeros to a multiple of so many numbers, 64 bytes
 _SLICE = 1 << 16  # words of each thread between two looks at what `watch` says
 _ROUND = 1 << 20  # words of each host between two exchanges
 _INITIAL, _EPOCH = 0, 1  # streams of random numbers
@@ -86,8 +86,8 @@ class VectorTrainer:
         self._cluster = cluster
         self._first, self._last = self._share()
         self._sampler = Sampler(settings, counts)
-        self._input = _padded(self._rows.count, settings.vector_dim)
-        self._output = _padded(len(counts), settings.vector_dim)
+        self._input = padded(self._rows.count, settings.vector_dim)
+        self._output = padded(len(counts), settings.vector_dim)
         self.input = self._input[:, : settings.vector_dim]
         self.output = self._output[:, : settings.vector_dim]
         _fill(self.input, stream(seed, _INITIAL))
@@ -205,14 +205,6 @@ class VectorTrainer:
         done = self._done(epoch, sentence)
         rate = self._settings.learning_rate * max(1 - done / max(self._total, 1), 0)
         return VectorProgress(done, self._total, rate)
-
-
-def _padded(rows: int, columns: int) -> Floats:
-    """A matrix of zeros (rows, columns and more) whose rows begin at multiples of 64 bytes, for the compiled core."""
-    stride = -(-columns // _PADDING) * _PADDING
-    memory = np.zeros(rows * stride + _PADDING, np.float32)
-    first = -memory.ctypes.data % 64 // 4
-    return memory[first : first + rows * stride].reshape(rows, stride)
 
 
 def _fill(matrix: Floats, name: int) -> None:

@@ -1,4 +1,4 @@
-"""The two matrices of a model in training, copied and put back."""
+"""The two matrices of a model in training: made, copied and put back."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+_PADDING = 16  # numbers, 64 bytes
 
 
 class Trainer(Protocol):
@@ -44,3 +46,11 @@ class Weights:
         """Take over the numbers of `other`, of the same shape."""
         np.copyto(self.input, other.input)
         np.copyto(self.output, other.output)
+
+
+def padded(rows: int, columns: int) -> NDArray[np.float32]:
+    """A matrix of zeros (rows, columns and more) whose rows begin at multiples of 64 bytes, for the compiled core."""
+    stride = -(-columns // _PADDING) * _PADDING
+    memory = np.zeros(rows * stride + _PADDING, np.float32)
+    first = -memory.ctypes.data % 64 // 4
+    return memory[first : first + rows * stride].reshape(rows, stride)
