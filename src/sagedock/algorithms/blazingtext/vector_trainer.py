@@ -19,6 +19,7 @@ from sagedock.algorithms.blazingtext.weights import padded
 _SLAB = 1 << 14  # rows that are filled at once
 _SLICE = 1 << 16  # words of each thread between two looks at what `watch` says
 _ROUND = 1 << 20  # words of each host between two exchanges
+_FASTEST = 2  # times the learning rate, on hosts that many or more: their mean moves as far as the mean of all moved
 _INITIAL, _EPOCH = 0, 1  # streams of random numbers
 
 Watch = Callable[["VectorProgress"], bool]
@@ -84,6 +85,7 @@ class VectorTrainer:
         self._seed = seed
         self._threads = threads
         self._cluster = cluster
+        self._speed = min(len(cluster.hosts), _FASTEST) if cluster is not None else 1
         self._first, self._last = self._share()
         self._sampler = Sampler(settings, counts)
         self._input = padded(self._rows.count, settings.vector_dim)
@@ -163,7 +165,7 @@ class VectorTrainer:
     def _learn(self, epoch: int, first: int, last: int) -> None:
         name, done, total = stream(self._seed, _EPOCH, epoch), self._done(epoch, first), self._total
         if self._compiled is not None:
-            rate, threads = self._settings.learning_rate, self._threads
+            rate, threads = self._settings.learning_rate * self._speed, self._threads
             self._compiled.learn(
                 first=first, last=last, stream=name, done=done, total=total, rate=rate, threads=threads
             )
@@ -171,7 +173,7 @@ class VectorTrainer:
         starts = self._text.starts
         for sentence in range(first, last):
             words = np.asarray(self._text.words[starts[sentence] : starts[sentence + 1]])
-            rate = self._progress(epoch, sentence).learning_rate
+            rate = self._progress(epoch, sentence).learning_rate * self._speed
             for block in self._sampler.blocks(words, Chance(name, sentence)):
                 learn(block, self.input, self.output, self._rows, rate)
 
