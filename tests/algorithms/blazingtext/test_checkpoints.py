@@ -160,6 +160,17 @@ def test_another_job_s_checkpoint_is_refused(tmp_path: Path, given: dict[str, st
     assert says in first.failure
 
 
+def test_a_checkpoint_of_other_words_is_refused(tmp_path: Path) -> None:
+    """Words of the same counts have the same numbers, and other n-grams: their rows are not those of the checkpoint."""
+    first = made(tmp_path, "skipgram with subwords")
+    first.checkpoints.mkdir()
+    assert first.run() == 0
+    text = fasttexts.text(fasttexts.lines(60)).replace("ka", "KA")
+    first.add_channel("train", {"train.txt": text}, ContentType="text/plain")
+    assert first.run() == 1
+    assert "training data" in first.failure
+
+
 def test_more_epochs_than_before_are_another_job_and_fewer_too(tmp_path: Path) -> None:
     """The learning rate of every step depends on how many epochs there are."""
     first = made(tmp_path, "supervised", epochs="4")

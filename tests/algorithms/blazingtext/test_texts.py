@@ -97,7 +97,14 @@ def test_a_long_manifest_comes_in_blocks(tmp_path: Path) -> None:
     assert (lines[0], lines[-1], len(lines)) == (b"__label__0 text 0", b"__label__0 text 9999", 10_000)
 
 
-@pytest.mark.parametrize("label", [[], [[1]], {"a": 1}, 1.5, True, None, "two words", ["a", None], ""])
+def test_a_label_is_one_token_as_fasttext_cuts_them(tmp_path: Path) -> None:
+    """No space that is none to fastText parts a label in two."""
+    sent = manifest(("a text", "New\u00a0York"), ("another", "\u3000x"))
+    (lines,) = read(channel(tmp_path, sent, content_type="application/x-recordio"))
+    assert lines.decode() == "__label__New\u00a0York a text\n__label__\u3000x another\n"
+
+
+@pytest.mark.parametrize("label", [[], [[1]], {"a": 1}, 1.5, True, None, "two words", "two\0words", ["a", None], ""])
 def test_a_label_that_is_none_is_refused(tmp_path: Path, label: Any) -> None:
     sent = manifest(("fine", 1), ("a text", label))
     with pytest.raises(

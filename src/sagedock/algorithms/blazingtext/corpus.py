@@ -6,10 +6,11 @@ the numbers are put into their final order, and each line becomes the rows that 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +110,14 @@ def encode_examples(texts: Texts, folder: Path, dictionary: Dictionary) -> Examp
     tokens, read = _read(texts, folder, vocabulary(dictionary.label_prefix, most_tokens=_NO_LIMIT))
     final = np.array([dictionary.find(token) for token in read.tokens], np.int32)
     return _examples(tokens, read, dictionary, final, folder)
+
+
+def checksum(dictionary: Dictionary, *columns: NDArray[Any]) -> int:
+    """A CRC-32 of what was read: the words and labels, which n-grams depend on, and columns of numbers."""
+    code = zlib.crc32(b"\0".join([*dictionary.words, *dictionary.labels]))
+    for column in columns:
+        code = zlib.crc32(np.ascontiguousarray(column).data, code)
+    return code
 
 
 def _read(texts: Texts, folder: Path, into: Vocabulary) -> tuple[NDArray[np.int32], Vocabulary]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 
 from sagedock.algorithm import Cluster
-from sagedock.algorithms.blazingtext.corpus import Sentences
+from sagedock.algorithms.blazingtext.corpus import Sentences, checksum
 from sagedock.algorithms.blazingtext.weights import Weights
 from sagedock.errors import UserError
 
@@ -17,7 +15,8 @@ def require_same_text(sentences: Sentences, cluster: Cluster) -> None:
     count = len(cluster.hosts)
     if count == 1:
         return
-    codes = cluster.gather(str(_code(sentences)).encode())
+    code = checksum(sentences.dictionary, sentences.words, sentences.starts)
+    codes = cluster.gather(str(code).encode())
     if cluster.broadcast(b"same" if len(set(codes)) == 1 else b"different") != b"same":
         raise UserError(
             "the hosts of this job have different training data: set S3DataDistributionType to FullyReplicated, each "
@@ -36,11 +35,3 @@ def take_over(weights: Weights, cluster: Cluster) -> None:
     whole = Weights(*(np.array(each, np.float32, order="C") for each in (weights.input, weights.output)))
     cluster.mean([whole.input, whole.output], weight=float(cluster.rank == 0))
     weights.put(whole)
-
-
-def _code(sentences: Sentences) -> int:
-    """A CRC-32 of all that was read."""
-    code = zlib.crc32(b"\0".join(sentences.dictionary.words))
-    for part in (sentences.words, sentences.starts):
-        code = zlib.crc32(np.ascontiguousarray(part).data, code)
-    return code

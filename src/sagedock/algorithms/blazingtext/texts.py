@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import orjson
 
 from sagedock.algorithms.blazingtext.corpus import blocks
-from sagedock.algorithms.blazingtext.dictionary import LABEL_PREFIX
+from sagedock.algorithms.blazingtext.dictionary import LABEL_PREFIX, tokens_of
 from sagedock.contracts.channels import Channel, Source
 from sagedock.errors import UserError
 from sagedock.formats import recordio
@@ -96,5 +96,5 @@ def _labels(payload: bytes, source: Source, number: int) -> bytes:
 def _is_label(value: object) -> bool:
     """A whole number, or a word that is one token."""
     if isinstance(value, str):
-        return len(value.split()) == 1 and value == value.strip()
+        return tokens_of(value.encode()) == [value.encode()]
     return isinstance(value, int) and not isinstance(value, bool)

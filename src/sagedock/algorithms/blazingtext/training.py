@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-import zlib
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +32,8 @@ from sagedock.algorithms.blazingtext.classification import (
     judged_data,
     tell_accuracy,
 )
+from sagedock.algorithms.blazingtext.corpus import checksum
+from sagedock.algorithms.blazingtext.dictionary import Dictionary
 from sagedock.algorithms.blazingtext.early_stopping import EarlyStopping
 from sagedock.algorithms.blazingtext.embedding import Embedding
 from sagedock.algorithms.blazingtext.epochs import Epochs
@@ -118,7 +119,7 @@ def _train_classifier(values: Values, channels: Mapping[str, Channel], context: 
         values["epochs"],
         context,
         Throughput(context.emit),
-        _checkpoints(values, context, [data.train.rows, data.train.labels, data.train.starts]),
+        _checkpoints(values, context, data.train.dictionary, data.train.rows, data.train.labels, data.train.starts),
     )
     epochs.run(trainer, judge)
     epochs.throughput.finish()
@@ -169,7 +170,7 @@ def _train_vectors(values: Values, channels: Mapping[str, Channel], context: Con
     device = "cuda" if _device(values["mode"], context) == "gpu" else None
     trainer = word_learning.trainer(values, sentences, threads, context.cluster, device)
     throughput = Throughput(context.emit, len(context.cluster.hosts), "Training finished!")
-    checkpoints = _checkpoints(values, context, [sentences.words, sentences.starts])
+    checkpoints = _checkpoints(values, context, sentences.dictionary, sentences.words, sentences.starts)
     epochs = Epochs(values["epochs"], context, throughput, checkpoints)
     epochs.run(trainer, word_learning.NoJudge())
     throughput.finish()
@@ -213,12 +214,11 @@ def _facts(values: Values, epochs: Epochs) -> dict[str, Any]:
     return {"epochs": epochs.done, **Tokenizer(values["_lower_case"], values["_tokenise"]).facts}
 
 
-def _checkpoints(values: Values, context: Context, data: list[NDArray[Any]]) -> Checkpoints | None:
+def _checkpoints(
+    values: Values, context: Context, dictionary: Dictionary, *columns: NDArray[Any]
+) -> Checkpoints | None:
     """Where the job's checkpoints are kept, and what makes another job out of it."""
     if context.checkpoints is None:
         return None
     asked = {name: values[name] for name in values if name not in NOT_OF_THE_MODEL}
-    code = 0
-    for part in data:
-        code = zlib.crc32(np.ascontiguousarray(part).data, code)
-    return Checkpoints(context.checkpoints, {**asked, "training data": f"{code:08x}"})
+    return Checkpoints(context.checkpoints, {**asked, "training data": f"{checksum(dictionary, *columns):08x}"})
