@@ -27,6 +27,7 @@ def command(start: str, made: Path, number: int = 0) -> list[str]:
 def ran(words: list[str]) -> str:
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+    assert "WARNING" not in done.stderr, "a document of ours is nothing to warn of"
     return done.stdout
 
 

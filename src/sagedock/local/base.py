@@ -66,14 +66,18 @@ def _refuse_several_hosts(document: Mapping[str, Any]) -> None:
 def _config(channel: Mapping[str, Any]) -> dict[str, str]:
     config = {
         "TrainingInputMode": "File",
-        "S3DistributionType": "FullyReplicated",
+        "S3DistributionType": _source(channel).get("S3DataDistributionType") or "FullyReplicated",
         "RecordWrapperType": "None",
     }
     return config | ({"ContentType": channel["ContentType"]} if channel.get("ContentType") else {})
 
 
+def _source(channel: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (channel.get("DataSource") or {}).get("S3DataSource") or {}
+
+
 def _directory(name: str, channel: Mapping[str, Any]) -> Path:
-    uri = ((channel.get("DataSource") or {}).get("S3DataSource") or {}).get("S3Uri", "")
+    uri = _source(channel).get("S3Uri", "")
     address = urlparse(uri)
     if address.scheme == "file":
         return Path(unquote(address.path))
