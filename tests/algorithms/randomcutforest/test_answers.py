@@ -101,7 +101,9 @@ def test_what_the_model_cannot_tell_is_refused_when_it_is_loaded(
         loaded(job, *output)
 
 
-@pytest.mark.parametrize("decision", ["high", {"cut_off": "1"}, {"cut_off": True}, [1]])
+@pytest.mark.parametrize(
+    "decision", ["high", {"cut_off": "1"}, {"cut_off": True}, {"cut_off": 10**400}, {"cut_off": -1}, [1]]
+)
 def test_a_decision_that_is_none_is_refused(trained: Job, decision: Any) -> None:
     said = trained.manifest()
     said["model"]["decision"] = decision

@@ -92,13 +92,25 @@ def test_without_a_rate_there_is_no_decision(make_job: Callable[..., Job]) -> No
 
 
 def test_a_rate_that_no_row_can_show_is_refused_before_anything_is_built(make_job: Callable[..., Job]) -> None:
-    job = make_job(_false_alarm_rate="0.001")
+    job = make_job(_false_alarm_rate="0.002")
     assert job.run() == 1
-    assert "_false_alarm_rate 0.001 needs 999 sampled rows or more, and there are 300" in job.failure
+    assert "_false_alarm_rate 0.002 needs 499 sampled rows or more, and there are 300: " in job.failure
     require_rows(0.001, 999)
     with pytest.raises(UserError):
         require_rows(0.001, 998)
     require_rows(0.5, 1)
+
+
+@pytest.mark.parametrize(("rate", "needed"), [("0.001", "999"), ("1e-300", "1e+300"), ("1e-320", "inf")])
+def test_a_rate_that_no_channel_can_show_is_refused_before_the_pass(
+    make_job: Callable[..., Job], capsys: pytest.CaptureFixture[str], rate: str, needed: str
+) -> None:
+    """The sample has 50 trees * 16 rows at most, however long the channel is."""
+    job = make_job(_false_alarm_rate=rate)
+    assert job.run() == 1
+    assert job.failure.startswith("UserError: ")
+    assert f"needs {needed} sampled rows or more, and there are 800 at most: " in job.failure
+    assert "Sampling training data..." not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("rate", ["0", "0.6", "-1", "nan", "often"])

@@ -25,6 +25,7 @@ from sagedock.errors import UserError
 
 FOLDS = 10
 NAME = "_false_alarm_rate"
+_MANY = 1e12  # more rows than anybody counts one by one
 
 Folds = Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 """Which rows are scored, and which a forest may know."""
@@ -66,12 +67,15 @@ def choose(rate: float, rows: Floats, folds: Folds, build: Callable[[Floats], Sc
     return Decision(float(scores[_rank(rate, len(scores)) - 1]), rate, scores)
 
 
-def require_rows(rate: float, rows: int) -> None:
-    """Raise UserError when no score of so many rows is exceeded as rarely as `rate` asks."""
+def require_rows(rate: float, rows: int, *, at_most: bool = False) -> None:
+    """Raise UserError when no score of so many rows, or `at_most` so many, is exceeded as rarely as `rate` asks."""
     if _rank(rate, rows) > rows:
+        needed = 1 / rate - 1
+        told = f"{math.ceil(needed - 1e-9)}" if needed < _MANY else f"{needed:.0e}"
+        held, more = (f"{rows} at most", "") if at_most else (f"{rows}", ", or give more rows")
         raise UserError(
-            f"{NAME} {rate:g} needs {math.ceil(1 / rate - 1e-9) - 1} sampled rows or more, and there are {rows}: ask "
-            "for a higher rate, raise num_trees or num_samples_per_tree, or give more rows",
+            f"{NAME} {rate:g} needs {told} sampled rows or more, and there are {held}: ask for a higher rate, or raise "
+            f"num_trees or num_samples_per_tree{more}",
             field=NAME,
         )
 

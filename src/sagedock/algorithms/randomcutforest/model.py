@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_HIGHEST = 2.0**10
+"""No forest has such a score: log2(samples of a tree + 1) bounds them."""
+
 
 @dataclass(frozen=True)
 class RandomCutForestModel:
@@ -148,11 +151,13 @@ def _require_whole_requests(options: InferenceOptions, does: str) -> None:
 
 
 def _cut_off(directory: Path, facts: Mapping[str, Any]) -> float | None:
-    """The manifest's decision.cut_off; raises ModelError where it is no number."""
+    """The manifest's decision.cut_off; raises ModelError where it is no number that a score can have."""
     decision = facts.get("decision") or {}
     cut_off = decision.get("cut_off") if isinstance(decision, dict) else decision
-    if cut_off is None or (isinstance(cut_off, (int, float)) and not isinstance(cut_off, bool)):
-        return cut_off
+    if cut_off is None:
+        return None
+    if isinstance(cut_off, (int, float)) and not isinstance(cut_off, bool) and 0 <= cut_off <= _HIGHEST:
+        return float(cut_off)
     raise ModelError(
         f"{directory / MANIFEST_NAME} has the decision {str(decision)[:100]}, not a cut_off that is a number: deploy "
         "the model's archive again"

@@ -112,6 +112,12 @@ def most_rows(channel: Channel, content_type: str, plan: Plan) -> int:
     return min(plan.capacity, size // (plan.columns * _CELL_TEXT) + 1)
 
 
+def require_capacity(plan: Plan) -> None:
+    """Raise UserError where no channel can have enough rows, since the sample does not hold so many."""
+    if plan.false_alarm_rate is not None:
+        cut_off.require_rows(plan.false_alarm_rate, plan.capacity, at_most=True)
+
+
 def require_rows(rows: int, plan: Plan) -> None:
     """Raise UserError where there are fewer rows than the trees, or the false alarm rate, need."""
     what = "rows" if plan.shingle_size == 1 else f"shingles of {plan.shingle_size} points"

@@ -22,7 +22,7 @@ from sagedock.algorithms.randomcutforest.following import Following
 from sagedock.algorithms.randomcutforest.hyperparameters import DEFAULTS
 from sagedock.algorithms.randomcutforest.journal import Journal
 from sagedock.algorithms.randomcutforest.model import RandomCutForestModel
-from sagedock.algorithms.randomcutforest.plan import Plan, require_rows
+from sagedock.algorithms.randomcutforest.plan import Plan, require_capacity, require_rows
 from sagedock.algorithms.randomcutforest.report import Findings, Names
 from sagedock.algorithms.randomcutforest.sampler import read_channel, sample
 from sagedock.algorithms.randomcutforest.sampling import Floats, HostSample, Sample
@@ -46,6 +46,7 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
     journal = Journal(context)
     journal.configuration(DEFAULTS, hyperparameters.given, dict(hyperparameters))
     plan = Plan.of(hyperparameters, len(context.cluster.hosts))
+    require_capacity(plan)
     checkpoints = Checkpoints.of(context.checkpoints, channels["train"], hyperparameters, plan.hosts)
     sampled = sample(channels["train"], plan, context, journal, checkpoints)
     whole = gathered(sampled, plan, context.cluster, journal)
