@@ -330,6 +330,14 @@ def test_a_library_s_stack_trace_stays_in_the_log() -> None:
     assert told == "AlgorithmError: unexpected ValueError: Check failed: order; see the log for where it happened"
 
 
+def test_a_lack_of_memory_is_no_defect_and_has_a_remedy() -> None:
+    """C03: NumPy says how much was asked for; others say nothing."""
+    asked = "Unable to allocate 16.0 TiB for an array"
+    told = failure.reason(MemoryError(asked))
+    assert told.startswith(f"PlatformError: no memory is left ({asked}): take an instance with more")
+    assert failure.reason(MemoryError()).startswith("PlatformError: no memory is left (MemoryError): ")
+
+
 def test_a_failure_file_that_cannot_be_removed_is_named(make_job) -> None:
     """C04's counterpart: something else stands where the failure file belongs."""
     job = make_job()

@@ -19,7 +19,12 @@ def reason(error: BaseException) -> str:
     ours = isinstance(error, SagedockError | Stopped)
     kind = type(error).__name__ if ours else "AlgorithmError"
     text = str(error) or type(error).__name__
-    if not ours:
+    if isinstance(error, MemoryError):
+        kind = "PlatformError"
+        text = (
+            f"no memory is left ({text.splitlines()[0]}): take an instance with more of it, or ask for a smaller model"
+        )
+    elif not ours:
         text = f"unexpected {type(error).__name__}: {text.splitlines()[0]}; see the log for where it happened"
     whole = f"{kind}: {text}".strip()
     return whole if len(whole) <= LIMIT else whole[: LIMIT - 1] + "…"
