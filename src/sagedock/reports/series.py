@@ -29,7 +29,7 @@ def series_chart(chart: SeriesChart, prefix: str) -> str:
         panels = np.atleast_1d(drawing.subplots(max(1, len(chart.panels)), sharex=True))
         for axes, panel in zip(panels, chart.panels, strict=False):
             for begin, end in chart.spans:
-                axes.axvspan(begin, end, color=SHADED, alpha=0.22, linewidth=0)
+                axes.axvspan(begin - 0.5, end - 0.5, color=SHADED, alpha=0.22, linewidth=0)
             axes.plot(*_drawn(panel.y), color=SERIES[0], linewidth=0.9)
             if panel.level is not None:
                 axes.axhline(panel.level[1], color=LEVEL, linewidth=1.3, linestyle=(0, (5, 2)))

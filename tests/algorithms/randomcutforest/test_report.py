@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,18 @@ def test_the_peaks_are_named_and_explained(tmp_path: Path) -> None:
     page = (done.output_data / "report.html").read_text()
     for text in ("The highest scores", "How the scores are spread", "Labels and the cut-off", first["row"], "7 before"):
         assert text in page
+
+
+def test_rows_without_names_have_one_number_in_picture_and_table(tmp_path: Path) -> None:
+    """Counted from 1: `row 300` of the table is where the picture says 300."""
+    done = job(tmp_path / "job")
+    assert done.run() == 0, done.failure
+    page = (done.output_data / "report.html").read_text()
+    picture = page[page.index("The rows in order") : page.index("The highest scores")]
+    numbers = [int(text) for text in re.findall(r"<text[^>]*>(\d+)</text>", picture)]
+    assert 1 in numbers
+    assert 393 in numbers
+    assert done.metrics()["test"]["highest"][0]["row"] in {f"row {number}" for number in range(294, 305)}
 
 
 def test_without_a_test_channel_the_report_is_of_the_forest(tmp_path: Path) -> None:

@@ -182,9 +182,9 @@ def runs(held: np.ndarray[Any, np.dtype[np.bool_]]) -> list[tuple[int, int]]:
 
 
 def _ticks(names: Sequence[str] | None, count: int) -> list[tuple[int, str]]:
-    if names is None:
-        return []
     positions = np.linspace(0, count - 1, min(TICKS, count)).astype(int)
+    if names is None:
+        return [(int(position), f"{position + 1:,}") for position in positions]
     texts = [names[position] for position in positions]
     days = [text[:DAY] for text in texts]
     short = days if len(set(days)) == len(days) and all(map(_WITH_TIME.match, texts)) else texts
