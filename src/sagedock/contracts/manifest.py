@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,17 @@ def remove(directory: Path) -> None:
         (directory / NAME).unlink(missing_ok=True)
     except OSError as error:
         raise explain(error, directory / NAME) from error
+
+
+def discard(directory: Path, earlier: Manifest | None, kept: Collection[str]) -> None:
+    """Remove what an earlier job's manifest names, but for `kept`: it would be packed with the new model."""
+    named = () if earlier is None else earlier.files
+    for file in (directory / name for name in named if Path(name).name == name and name not in kept):
+        try:
+            if file.is_file():
+                file.unlink()
+        except OSError as error:
+            raise explain(error, file) from error
 
 
 def read(directory: Path) -> Manifest | None:

@@ -142,8 +142,10 @@ def _essence(channel: Channel, default: str) -> str:
 
 
 def _save(algorithm: Algorithm, values: Values, trained: Trained, paths: Paths) -> None:
+    earlier = manifest.glanced_at(paths.model)
     manifest.remove(paths.model)
     names = trained.model.save(paths.model)
+    manifest.discard(paths.model, earlier, names)
     manifest.write(
         paths.model,
         manifest.Manifest(

@@ -316,3 +316,14 @@ def test_the_map_is_scikit_learns_principal_components(vectors: tuple[Job, Loade
         assert [name for name, _ in near] == [name for name, _ in peer.most_similar(word, topn=5)]
     page = (made.base / "output" / "data" / "report.html").read_text()
     assert "Map of frequent words" in page
+
+
+def test_an_earlier_jobs_artefacts_are_not_left_beside_the_model(tmp_path: Path) -> None:
+    """In the same base: model.ftz would be packed with model.bin. What no manifest of ours names stays."""
+    made = job(tmp_path, _quantise="true")
+    assert made.run() == 0
+    (made.model / "model.ftz").rename(made.model / "mine.txt")
+    assert made.run() == 0
+    made.write_config("hyperparameters", {**made.hyperparameters, "_quantise": "false"})
+    assert made.run() == 0
+    assert sorted(file.name for file in made.model.iterdir()) == ["manifest.json", "mine.txt", "model.bin"]
