@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "large_pages.hpp"
 #include "processor.hpp"
 
 namespace sagedock::cuts {
@@ -115,7 +116,7 @@ class Forest {
     InstructionSet instructions_;
     std::vector<int32_t> first_;  // (trees + 1)
     std::vector<Node> nodes_;
-    std::vector<Line> lines_;
+    std::vector<Line, LargePages<Line>> lines_;
     size_t stride_ = 0;
     std::vector<const float*> lows_;
     std::vector<float> copies_;  // of boxes and points of a large forest, behind which nothing may be read
