@@ -18,7 +18,11 @@ import importlib, importlib.util, os, pkgutil, sys
 import sagedock
 for module in pkgutil.walk_packages(sagedock.__path__, "sagedock."):
     if module.name not in {"sagedock.__main__"}:
-        importlib.import_module(module.name)
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            if error.name != "torch": # which the CPU image has not: such modules are for GPUs
+                raise
 import matplotlib.backends.backend_agg, matplotlib.backends.backend_svg, matplotlib.figure, pyarrow.csv
 import pyarrow.parquet, xgboost, gensim.models
 if importlib.util.find_spec("torch"):
