@@ -74,6 +74,7 @@ def test_the_model_is_found_with_and_without_a_manifest(forest: Forest, tmp_path
         ({"version": "2"}, "it is of version '2', and read is 1"),
         ({"samples_per_tree": None}, "its samples_per_tree is ''"),
         ({"samples_per_tree": "0"}, "its samples_per_tree is '0'"),
+        ({"samples_per_tree": "2049"}, "its samples_per_tree is '2049'"),  # no job makes one, and it may be that deep
         ({"samples_per_tree": "9" * 4000}, "its samples_per_tree is '9999"),
         ({"samples_per_tree": "٣"}, "its samples_per_tree is"),
         ({"samples_per_tree": "19"}, "do not hold 19 samples"),
@@ -116,3 +117,10 @@ def test_arrays_that_are_no_forest_are_refused(
 def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / artefact.NAME).write_bytes(content)
     assert artefact.NAME in refusal(tmp_path)
+
+
+def test_trees_of_as_many_samples_as_a_job_may_ask_for_are_read(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).normal(size=(1, 2048, 1)).astype(np.float32)
+    artefact.write(tmp_path, Detector(build(samples, 0)))
+    detector, _ = artefact.read(tmp_path / artefact.NAME)
+    assert detector.forest.samples_per_tree == 2048

@@ -10,6 +10,7 @@ import numpy as np
 
 from sagedock.algorithms.randomcutforest.detector import Detector
 from sagedock.algorithms.randomcutforest.forest import Forest
+from sagedock.algorithms.randomcutforest.hyperparameters import MOST_SAMPLES
 from sagedock.algorithms.randomcutforest.trees import Floats
 from sagedock.errors import ModelError
 from sagedock.formats import safetensors
@@ -21,7 +22,6 @@ FORMAT = "sagedock random cut forest"
 VERSION = "1"
 _ARRAYS = ("dimension", "cut", "box", "point", "mass")
 _SHINGLE, _WEIGHTS, _SCORE, _DEPTH = "shingle_size", "weights", "score", "depth"
-MOST_SAMPLES = 1 << 31
 
 
 def write(directory: Path, detector: Detector, facts: Mapping[str, str] | None = None) -> None:
@@ -52,7 +52,7 @@ def read(file: Path) -> tuple[Detector, Mapping[str, str]]:
 
 def _detector(tensors: Tensors) -> Detector:
     forest = _forest(tensors)
-    size = _whole(tensors.metadata, _SHINGLE, forest.columns + 1) if _SHINGLE in tensors.metadata else 1
+    size = _whole(tensors.metadata, _SHINGLE, forest.columns) if _SHINGLE in tensors.metadata else 1
     if forest.columns % size:
         raise ValueError(f"its {forest.columns} columns are no shingles of {size} points")
     return Detector(forest, size, _weights(tensors, forest.columns))
@@ -69,10 +69,10 @@ def _weights(tensors: Tensors, columns: int) -> Floats | None:
     return weights
 
 
-def _whole(metadata: Mapping[str, str], name: str, limit: int) -> int:
+def _whole(metadata: Mapping[str, str], name: str, most: int) -> int:
     text = metadata.get(name, "")
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:20]) < limit:
-        raise ValueError(f"its {name} is {text[:20]!r}, not a whole number from 1")
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:20]) <= most:
+        raise ValueError(f"its {name} is {text[:20]!r}, not a whole number from 1 to {most}")
     return int(text)
 
 

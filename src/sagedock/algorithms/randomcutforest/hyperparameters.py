@@ -27,16 +27,18 @@ METRICS = {"accuracy": ("accuracy",), "precision_recall_fscore": ("f1", "precisi
 CONTIGUOUS, OVERLAPPING = "contiguous", "overlapping"
 RECIPROCAL, DEPTH = "reciprocal", "depth"
 MOST_COLUMNS = 10_000
+MOST_SAMPLES = 2048
+"""Of a tree: a way down it is no longer than that, which bounds what a row costs."""
 
 PARAMETERS = (
     Parameter("feature_dim", Integer(Interval(1, MOST_COLUMNS)), "Columns of a row, without the label.", required=True),
     Parameter("num_trees", Integer(Interval(50, 1000)), "Trees of the forest.", default=100, tuning="50 to 1000"),
     Parameter(
         "num_samples_per_tree",
-        Integer(Interval(1, 2048)),
+        Integer(Interval(1, MOST_SAMPLES)),
         "Rows that each tree is given; fewer where the data hold fewer than so many for every tree.",
         default=256,
-        tuning="1 to 2048",
+        tuning=f"1 to {MOST_SAMPLES}",
     ),
     Parameter(
         "eval_metrics",
