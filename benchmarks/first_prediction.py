@@ -34,7 +34,7 @@ def ready():
     except OSError:
         return False
 while not ready():
-    time.sleep(0.002)
+    time.sleep(0.002) # until the server listens
 taken = [asked("POST", "/invocations", sys.argv[1]) for _ in range(101)]
 assert {status for status, _ in taken} == {200}
 print(taken[0][1], sorted(taken[1:])[50][1])

@@ -280,7 +280,7 @@ class Algorithm:
 def hidden(packages: Iterable[str]) -> Iterator[None]:
     """To an import inside the block, `packages` are not installed."""
     absent = [name for name in packages if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type] # None is how Python is told that it is absent
     try:
         yield
     finally:

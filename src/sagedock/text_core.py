@@ -81,7 +81,7 @@ class TextCore(Protocol):
     def Classifier(  # noqa: N802 - a class
         self,
         dictionary: Dictionary,
-        input: NDArray[np.float32],  # noqa: A002
+        input: NDArray[np.float32],  # noqa: A002 - what it is called
         output: NDArray[np.float32],
         *,
         loss: str,
@@ -118,7 +118,7 @@ class TextCore(Protocol):
 
     def learn(
         self,
-        input: NDArray[np.float32],  # noqa: A002
+        input: NDArray[np.float32],  # noqa: A002 - what it is called
         output: NDArray[np.float32],
         rows: NDArray[np.int32],
         starts: NDArray[np.int64],

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sagedock import core
 from sagedock.contracts.channels import Source
 from sagedock.errors import UserError
 from sagedock.formats import libsvm, responses
@@ -22,17 +20,9 @@ from sagedock.formats.requests import decode
 from sagedock.formats.responses import RESPONSE_TYPES, encode
 from sagedock.formats.table import Predictions, Table
 from sagedock.formats.training import read_table
+from tests.without_core import without_core
 
 pytestmark = pytest.mark.usefixtures("native")
-
-
-@contextmanager
-def without_core() -> Iterator[None]:
-    native, core.native = core.native, None
-    try:
-        yield
-    finally:
-        core.native = native
 
 
 def outcome(work: Callable[[], Any]) -> Any:

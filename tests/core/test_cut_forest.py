@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,17 +12,9 @@ from hypothesis.extra import numpy as arrays
 
 from sagedock import core
 from sagedock.algorithms.randomcutforest.forest import Forest, build
+from tests.without_core import without_core
 
 pytestmark = pytest.mark.usefixtures("native")
-
-
-@contextmanager
-def without_core() -> Iterator[None]:
-    native, core.native = core.native, None
-    try:
-        yield
-    finally:
-        core.native = native
 
 
 def bits(forest: Forest) -> dict[str, bytes]:

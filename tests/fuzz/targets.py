@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from sagedock import core
 from sagedock.algorithms.blazingtext import fasttext_file, vectors_file
 from sagedock.algorithms.blazingtext.dictionary import Dictionary
 from sagedock.algorithms.blazingtext.fasttext_file import Arguments, FastTextFile, Loss, Method
@@ -29,6 +28,7 @@ from sagedock.formats import csv, instances, libsvm, parquet, records, requests
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, RECORDIO, negotiate, parse_media_type
 from sagedock.formats.table import Table
 from tests.fuzz import hosts
+from tests.without_core import without_core
 
 COLUMNS = 5
 
@@ -68,13 +68,9 @@ def both_ways(content_type: str) -> Callable[[bytes], object]:
     run = request(content_type)
 
     def compare(body: bytes) -> None:
-        native = core.native
         compiled = outcome(run, body)
-        core.switch_off()
-        try:
+        with without_core():
             plain = outcome(run, body)
-        finally:
-            core.native = native
         assert compiled == plain, (compiled[0], plain[0])
 
     return compare

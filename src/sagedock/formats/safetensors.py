@@ -123,7 +123,7 @@ def _parsed(text: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"its header is not JSON ({str(error)[:100]})") from error
     if not isinstance(content, dict):
-        raise ValueError("its header is no JSON object")  # noqa: TRY004
+        raise ValueError("its header is no JSON object")  # noqa: TRY004 - a file is wrong, no argument
     return content
 
 

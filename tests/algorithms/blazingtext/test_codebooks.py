@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 from sagedock import core
 from sagedock.algorithms.blazingtext.codebooks import centres, nearest, quantise
 from sagedock.algorithms.blazingtext.quantised_matrix import CODES, QuantisedMatrix
+from tests.without_core import without_core
 
 
 def normal(rows: int, columns: int, seed: int = 0) -> np.ndarray:
@@ -44,12 +45,8 @@ def test_the_core_finds_what_numpy_finds(data: st.DataObject, width: int, rows: 
     for name in native.instruction_sets():
         native.use_instruction_set(name)
         found[name] = nearest(points, others).tolist()
-    core.native = None
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            found["numpy"] = nearest(points, others).tolist()
-    finally:
-        core.native = native
+    with without_core(), np.errstate(over="ignore", invalid="ignore"):
+        found["numpy"] = nearest(points, others).tolist()
     assert len({tuple(codes) for codes in found.values()}) == 1
 
 

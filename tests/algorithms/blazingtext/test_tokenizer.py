@@ -15,6 +15,7 @@ from sagedock.algorithms.blazingtext import tokenizer as module
 from sagedock.algorithms.blazingtext.tokenizer import TABLE_SIZE, Tokenizer, kinds, letters
 from sagedock.algorithms.blazingtext.vocabulary import LONGEST_TOKEN
 from sagedock.errors import UserError
+from tests.without_core import without_core
 
 WAYS = [Tokenizer(lower_case=True, tokenise=True), Tokenizer(tokenise=True), Tokenizer(lower_case=True), Tokenizer()]
 BOTH = WAYS[0]
@@ -94,11 +95,8 @@ def test_the_core_and_python_write_the_same(text: bytes) -> None:
     if core.native is None:
         pytest.skip("the core is not built: install g++ and run scripts/setup")
     compiled = [way.rewrite(text) for way in WAYS]
-    native, core.native = core.native, None
-    try:
+    with without_core():
         assert [Tokenizer(way.lower_case, way.tokenise).rewrite(text) for way in WAYS] == compiled
-    finally:
-        core.native = native
 
 
 @settings(max_examples=200, deadline=None)
