@@ -1,0 +1,1 @@
+"""DeepAR: probabilistic forecasts of many series by one recurrent network."""
