@@ -61,7 +61,7 @@ def test_the_lock_of_the_compilation_holds_what_compiles_and_nothing_else() -> N
     assert re.findall(r"^([a-z]+)==", text, re.MULTILINE) == ["nanobind", "setuptools"]
 
 
-@pytest.mark.parametrize("lock", ["build", "quickstart", "cpu", "gpu", "torch", "dev"])
+@pytest.mark.parametrize("lock", ["build", "quickstart", "cpu", "gpu", "torch", "torch-needs", "dev"])
 def test_locks_hold_no_address(lock: str) -> None:
     """Every file is hashed, and no line says where this machine got its packages."""
     text = (ROOT / "requirements" / f"{lock}.txt").read_text()
