@@ -1,0 +1,1 @@
+"""What topic models share, below the algorithms: documents as counts, vocabularies, requests, measures of topics."""
