@@ -22,7 +22,8 @@ _TOLERATED_NAMES = frozenset({"default_user_module_name"})
 class Parameter:
     """One hyperparameter. `default` is ours; None leaves it to the library, whose own `library_default` tells.
 
-    `tuning` is the range recommended to a tuning job, for documents only.
+    `tuning` is the range recommended to a tuning job, for documents only. `empty` is the text that an empty one stands
+    for, where it does not mean that none is given.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Parameter:
     required: bool = False
     aliases: tuple[str, ...] = ()
     tuning: str = ""
+    empty: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +104,7 @@ class Declaration:
     def _named(self, raw: Mapping[str, object]) -> tuple[dict[str, str], list[tuple[str, str]]]:
         """The given texts by canonical name, and the mistakes among the names: missing ones first."""
         canonical = {alias: each.name for each in self.parameters for alias in (each.name, *each.aliases)}
+        empty = {each.name: each.empty for each in self.parameters if each.empty}
         texts: dict[str, str] = {}
         unknown: list[tuple[str, str]] = []
         for name, value in raw.items():
@@ -110,6 +113,8 @@ class Declaration:
                     unknown.append((name, self.unknown.format(name=shown(name)) + _hint(name, canonical)))
             elif not is_absent(value):
                 texts[canonical[name]] = spelled(value)
+            elif canonical[name] in empty and value is not None and not spelled(value):
+                texts[canonical[name]] = empty[canonical[name]]
         missing = [
             (each.name, f"Missing required hyperparameter: {each.name} ({each.kind.type_text} {each.kind.range_text})")
             for each in self.parameters

@@ -178,9 +178,10 @@ class Boolean:
 
 @dataclass(frozen=True)
 class Categorical:
-    """One of a few names, spelled exactly."""
+    """One of a few names, spelled exactly or, with `any_case`, in any case; the value is as it stands in `choices`."""
 
     choices: tuple[str, ...]
+    any_case: bool = False
 
     type_text = "categorical"
 
@@ -189,9 +190,13 @@ class Categorical:
         return f"{{{', '.join(self.choices)}}}"
 
     def parse(self, text: str) -> str:
-        if text not in self.choices:
+        found = next((choice for choice in self.choices if self._same(choice, text)), None)
+        if found is None:
             raise RangeError(f"{shown(text)} is not in {self.range_text}")
-        return text
+        return found
+
+    def _same(self, choice: str, text: str) -> bool:
+        return choice == text or (self.any_case and choice.lower() == text.lower())
 
 
 @dataclass(frozen=True)
