@@ -46,7 +46,7 @@ def decode_lines(body: bytes, columns: int | None = None) -> Table:
 
 def instances(body: bytes) -> Sequence[Any]:
     """What stands under `instances`. Raises UserError when it is not there or not a list."""
-    document = _loads(body, None)
+    document = value_of(body, None)
     if not isinstance(document, dict) or not isinstance(document.get("instances"), list):
         raise UserError(
             f'expected an object {{"instances": [...]}}, each instance being {_FORMS}; got {_kind(document)}'
@@ -60,7 +60,7 @@ def instances(body: bytes) -> Sequence[Any]:
 def lines(body: bytes) -> list[Any]:
     """The JSON values of `body`, one per line; blank lines at the end do not count."""
     texts = body.rstrip().split(b"\n")
-    return [_loads(text, row) for row, text in enumerate(texts, start=1)]
+    return [value_of(text, row) for row, text in enumerate(texts, start=1)]
 
 
 def encode(table: Table, *, lined: bool) -> bytes:
@@ -140,16 +140,18 @@ def _table(records: Sequence[Instance]) -> Table:
     return Table(features.matrix, labels=narrowed(np.array(found)), dense_columns=features.dense_columns)
 
 
-def _loads(text: bytes, row: int | None) -> Any:
+def value_of(text: bytes, row: int | None, place: str | None = None) -> Any:
+    """What JSON text says, NaN being null. `row` is its record's number, where it is of one, and `place` what errors
+    call it. Raises UserError.
+    """
     try:
         return orjson.loads(text.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError:
-        return _loads_carefully(text, row)
+        return _loads_carefully(text, row, place or ("the body" if row is None else f"row {row}"))
 
 
-def _loads_carefully(text: bytes, row: int | None) -> Any:
+def _loads_carefully(text: bytes, row: int | None, place: str) -> Any:
     """What the strict parser refused: NaN, which Python clients write, is read as null; the rest is an error."""
-    place = "the body" if row is None else f"row {row}"
     try:
         return json.loads(text.decode("utf-8-sig"), parse_constant=_constant)
     except (ValueError, RecursionError) as error:

@@ -13,6 +13,7 @@ CSV = "text/csv"
 LIBSVM = "text/libsvm"
 JSON = "application/json"
 JSON_LINES = "application/jsonlines"
+GZIPPED_JSON = "application/jsonlines+gzip"
 PARQUET = "application/x-parquet"
 RECORDIO = "application/x-recordio-protobuf"
 PLAIN_TEXT = "text/plain"
@@ -28,6 +29,7 @@ _SPELLINGS = {
     "application/x-jsonlines": JSON_LINES,
     "application/jsonl": JSON_LINES,
     "application/x-ndjson": JSON_LINES,
+    "json.gz": GZIPPED_JSON,
     "parquet": PARQUET,
     "application/parquet": PARQUET,
     "application/vnd.apache.parquet": PARQUET,

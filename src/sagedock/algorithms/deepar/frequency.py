@@ -25,6 +25,7 @@ _MOMENT = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1)
 _MINUTES = {DAY: 1440, HOUR: 60, MINUTE: 1}
+_OF_DAYS = frozenset({MONTH, WEEK, DAY})
 _DAYS_TO_MONDAY = 3
 """1970-01-01 was a Thursday."""
 
@@ -90,9 +91,10 @@ class Frequency:
 
     def fits(self, moment: datetime) -> bool:
         """Whether a period begins at `moment`, so that nothing of it is lost as it is floored."""
-        return self.text(self.ordinal(moment)) == moment.isoformat(sep=" ", timespec="seconds") and (
-            not moment.microsecond
-        )
+        begin = moment.replace(hour=0, minute=0) if self.unit in _OF_DAYS else moment
+        begin = begin.replace(minute=0) if self.unit == HOUR else begin
+        day = {MONTH: moment.day == 1, WEEK: moment.weekday() == 0}.get(self.unit, True)
+        return day and moment == begin.replace(second=0, microsecond=0)
 
 
 def _week(days: Any) -> Any:
