@@ -24,6 +24,7 @@ void bind_nearest(nb::module_& module);
 void bind_classifier(nb::module_& module);
 void bind_text(nb::module_& module);
 void bind_tokenizer(nb::module_& module);
+void bind_topics(nb::module_& module);
 
 namespace {
 
@@ -192,4 +193,5 @@ NB_MODULE(_core, module) {
     bind_classifier(module);
     bind_text(module);
     bind_tokenizer(module);
+    bind_topics(module);
 }

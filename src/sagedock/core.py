@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from sagedock.text_core import TextCore
+from sagedock.topic_core import TopicCore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +88,7 @@ class CutForest(Protocol):
         """
 
 
-class Native(TextCore, Protocol):
+class Native(TextCore, TopicCore, Protocol):
     """What sagedock._core offers. Arrays are float32 unless said, in C order; long work gives the lock back."""
 
     def csv(self, body: bytes | memoryview) -> NDArray[np.float32] | None:

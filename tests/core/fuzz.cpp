@@ -14,6 +14,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -28,6 +29,7 @@
 #include "instances.hpp"
 #include "lines.hpp"
 #include "libsvm.hpp"
+#include "mixtures.hpp"
 #include "nearest.hpp"
 #include "number.hpp"
 #include "processor.hpp"
@@ -36,6 +38,7 @@
 #include "reservoir.hpp"
 #include "text.hpp"
 #include "tokenizer.hpp"
+#include "topic_sampler.hpp"
 #include "trees.hpp"
 #include "vocabulary.hpp"
 #include "word_vectors.hpp"
@@ -344,6 +347,78 @@ void fuzz_nearest(std::string_view text) {
     }
 }
 
+// Documents of bytes: how many topics and words there are, how long documents are, and their tokens.
+void fuzz_topics(std::string_view text) {
+    namespace topics = sagedock::topics;
+    if (text.size() < 4) return;
+    const auto byte = [&](std::size_t at) { return static_cast<std::size_t>(static_cast<unsigned char>(text[at % text.size()])); };
+    const std::size_t count = 1 + byte(0) % 40, padded = (count + topics::kGroup - 1) / topics::kGroup * topics::kGroup;
+    const std::size_t words = 1 + byte(1) % 20, longest = byte(2) % 16, tokens = text.size() - 3;
+    std::vector<std::int64_t> ends{0};
+    while (ends.back() < static_cast<std::int64_t>(tokens) && ends.size() < 500) {
+        const auto length = static_cast<std::int64_t>(byte(ends.size()) % (longest + 1));
+        ends.push_back(std::min(ends.back() + length, static_cast<std::int64_t>(tokens)));
+    }
+    ends.back() = static_cast<std::int64_t>(tokens);
+    const auto starts = exactly<std::int64_t>(ends.size());
+    std::copy(ends.begin(), ends.end(), starts.get());
+    const auto of_token = exactly<std::int32_t>(tokens), word_topics = exactly<std::int32_t>(words * padded), totals = exactly<std::int32_t>(padded);
+    const auto assigned = exactly<std::uint16_t>(tokens);
+    const auto alpha = exactly<float>(padded);
+    const auto fitted = exactly<double>(count);
+    std::fill_n(word_topics.get(), words * padded, 0);
+    std::fill_n(totals.get(), padded, 0);
+    for (std::size_t topic = 0; topic < padded; ++topic) alpha[topic] = static_cast<float>(byte(topic)) / 64;
+    for (std::size_t topic = 0; topic < count; ++topic) fitted[topic] = 0.001 + static_cast<double>(byte(topic)) / 64;
+    for (std::size_t token = 0; token < tokens; ++token) {
+        of_token[token] = static_cast<std::int32_t>(byte(3 + token) % words);
+        assigned[token] = static_cast<std::uint16_t>(byte(2 * token) % count);
+        ++word_topics[static_cast<std::size_t>(of_token[token]) * padded + assigned[token]];
+        ++totals[assigned[token]];
+    }
+    const topics::Corpus corpus{starts.get(), ends.size() - 1, of_token.get()};
+    const topics::State state{assigned.get(), word_topics.get(), totals.get(), count, padded};
+    topics::sweep(corpus, state, {alpha.get(), 0.01F, 0.01F * static_cast<float>(words)}, current_seed, 1);
+    topics::fit_alpha(corpus, assigned.get(), fitted.get(), count, 2, 1e-4);
+    for (std::size_t topic = 0; topic < count; ++topic) require(fitted[topic] >= 1e-4 && std::isfinite(fitted[topic]), "a prior");
+    for (std::size_t token = 0; token < tokens; ++token) {
+        require(assigned[token] < count, "a topic that there is");
+        --word_topics[static_cast<std::size_t>(of_token[token]) * padded + assigned[token]];
+        --totals[assigned[token]];
+    }
+    require(std::all_of(word_topics.get(), word_topics.get() + words * padded, [](int left) { return left == 0; }), "counts of words");
+    require(std::all_of(totals.get(), totals.get() + padded, [](int left) { return left == 0; }), "counts of topics");
+}
+
+// Topics of numbers from the bytes, whatever they are, and two documents.
+void fuzz_mixtures(std::string_view text) {
+    namespace mixtures = sagedock::mixtures;
+    if (text.size() < 2) return;
+    const std::size_t count = 1 + static_cast<unsigned char>(text[0]) % 40;
+    const std::size_t padded = (count + mixtures::kGroup - 1) / mixtures::kGroup * mixtures::kGroup;
+    const std::size_t words = (text.size() - 2) / (sizeof(float) * count), begun = static_cast<unsigned char>(text[1]) % (words + 1);
+    const auto topic_words = exactly<float>(words * padded), prior = exactly<float>(padded), counts = exactly<float>(words);
+    const auto of_entry = exactly<std::int32_t>(words);
+    const auto starts = exactly<std::int64_t>(3);
+    const auto found = exactly<float>(2 * count);
+    std::fill_n(topic_words.get(), words * padded, 0.0F);
+    std::fill_n(prior.get(), padded, 1.0F / static_cast<float>(count));
+    for (std::size_t word = 0; word < words; ++word) {
+        std::memcpy(topic_words.get() + word * padded, text.data() + 2 + word * count * sizeof(float), count * sizeof(float));
+        of_entry[word] = static_cast<std::int32_t>(words - 1 - word);
+        counts[word] = static_cast<float>(1 + word % 3);
+    }
+    starts[0] = 0, starts[1] = static_cast<std::int64_t>(begun), starts[2] = static_cast<std::int64_t>(words);
+    mixtures::infer({topic_words.get(), count, padded, prior.get()}, {starts.get(), 2, of_entry.get(), counts.get()}, {20, 1e-4F, 1e-3F},
+                    found.get());
+    const bool plain = std::all_of(topic_words.get(), topic_words.get() + words * padded, [](float p) { return p >= 0 && p <= 1; });
+    for (std::size_t document = 0; plain && document < 2; ++document) {
+        const float* const mixture = found.get() + document * count;
+        require(std::all_of(mixture, mixture + count, [](float share) { return share >= 0; }), "shares of zero or more");
+        require(std::abs(std::accumulate(mixture, mixture + count, 0.0) - 1) < 1e-5, "shares of one together");
+    }
+}
+
 void fuzz_instances(std::string_view text) {
     const std::size_t columns = 1 + text.size() % 3;
     for (const bool lined : {false, true}) {
@@ -463,6 +538,8 @@ const std::map<std::string, Kernel> kernels = {
     {"questions", {fuzz_questions, {R"({"instances": ["a \u00e9\ud83d\ude00\n", "b"], "configuration": {"k": 2}})", R"({"source": "one", "k": 3})" "\n" R"({"source":"two\\"})"}}},
     {"classifier", {fuzz_classifier, {"\x05\x20\x03 some bytes that are numbers, as they stand here, a b c", std::string(100, '\x42') + "a b"}}},
     {"learning", {fuzz_learning, {"\x05\x03\x01\x04 some bytes that are numbers, as they stand here", std::string("\x02\x11\x06\x02") + std::string(90, '\x31')}}},
+    {"topics", {fuzz_topics, {"\x13\x0c\x09 some tokens of documents, as they stand here, one behind the other", std::string(120, '\x17') + "a b c d"}}},
+    {"mixtures", {fuzz_mixtures, {"\x03\x02 some bytes that are numbers, too, as they stand here, one after the other", std::string("\x12\x01") + std::string(200, '\x3d')}}},
     {"forest", {fuzz_forest, {std::string(64, '\x01') + std::string(64, '\x02'), "\x01\x03\x02\x03 a tree and another", tables[0]}}},
 };
 

@@ -37,6 +37,8 @@ KERNELS = (
     "questions",
     "classifier",
     "learning",
+    "topics",
+    "mixtures",
 )
 
 
