@@ -78,6 +78,20 @@ def test_garbage_is_a_warning_and_the_default(name: str, value: str, caplog: pyt
     assert [repr(value) in record.message and name in record.message for record in caplog.records] == [True]
 
 
+@pytest.mark.parametrize(
+    ("environment", "workers"),
+    [
+        ({"MODEL_SERVER_WORKERS": "1"}, 1),
+        ({"MODEL_SERVER_WORKERS": "3"}, 3),
+        ({"MODEL_SERVER_WORKERS": "3", "SAGEMAKER_MODEL_SERVER_WORKERS": "2"}, 2),
+        ({"MODEL_SERVER_WORKERS": "many"}, machine.cpu_count()),
+    ],
+)
+def test_the_workers_may_be_told_by_the_name_that_deepar_knows(environment: dict[str, str], workers: int) -> None:
+    """deepar 31."""
+    assert settings(**environment).workers == workers
+
+
 @pytest.mark.parametrize("text", ["", "false", "True", "TRUE", "1", " true", "yes"])
 def test_multi_model_is_exactly_true(text: str) -> None:
     """contract 5.1: unset or not `true` is a single model."""

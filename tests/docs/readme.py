@@ -17,7 +17,9 @@ from sagedock.contracts.hyperparameters import hyperparameter_table
 from tests.docs.citations import ROOT
 
 README = ROOT / "README.md"
-_VARIABLE = re.compile(r"(?:SAGEDOCK|SAGEMAKER)_[A-Z_]+|MAX_CONTENT_LENGTH|TRAINING_JOB_NAME")
+_VARIABLE = re.compile(
+    r"(?:SAGEDOCK|SAGEMAKER)_[A-Z_]+|DEEPAR_[A-Z_]+|MODEL_SERVER_WORKERS|MAX_CONTENT_LENGTH|TRAINING_JOB_NAME"
+)
 
 
 def algorithm_table() -> str:

@@ -40,7 +40,8 @@ class InferenceOptions:
     `output` is SAGEMAKER_INFERENCE_OUTPUT (selectable inference), `ensemble` SAGEMAKER_INFERENCE_ENSEMBLE,
     `allow_pickle` SAGEDOCK_ALLOW_PICKLE, `device` 'cpu' or 'gpu'. `bad_records` is SAGEDOCK_BAD_RECORDS: whether a line
     that cannot be read fails its request, or gets a placeholder among the answers. `streaming` is SAGEDOCK_STREAMING:
-    whether a model that was made to learn from what it answers does so.
+    whether a model that was made to learn from what it answers does so. `environment` is the container's, for the
+    variables that an algorithm documents.
     """
 
     output: tuple[str, ...] = ()
@@ -49,6 +50,7 @@ class InferenceOptions:
     device: str = "cpu"
     bad_records: str = "refuse"
     streaming: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> InferenceOptions:
@@ -61,6 +63,7 @@ class InferenceOptions:
             device=machine.device(environment),
             bad_records=_choice(environment, "SAGEDOCK_BAD_RECORDS", BAD_RECORDS),
             streaming=_flag(environment, "SAGEDOCK_STREAMING", default=True),
+            environment=environment,
         )
 
 
@@ -118,7 +121,7 @@ class HostingSettings:
         workers, threads = (1, 1) if learning else counts
         settings = cls(
             port=_whole(environment, "SAGEMAKER_BIND_TO_PORT", DEFAULT_PORT, 1, 65535),
-            workers=1 if alone else _whole(environment, "SAGEMAKER_MODEL_SERVER_WORKERS", workers, 1, 1024),
+            workers=1 if alone else _workers(environment, workers),
             threads=_whole(environment, "SAGEDOCK_INFERENCE_THREADS", threads, 1, 1024),
             timeout=_whole(environment, "SAGEMAKER_MODEL_SERVER_TIMEOUT", 0, 0, 86400),
             max_payload_bytes=payload,
@@ -207,6 +210,12 @@ def _choice(environment: Mapping[str, str], name: str, allowed: Sequence[str]) -
     if text not in allowed:
         _log.warning("%s is %r, not one of %s: using %s", name, environment[name], ", ".join(allowed), allowed[0])
     return text if text in allowed else allowed[0]
+
+
+def _workers(environment: Mapping[str, str], default: int) -> int:
+    """SageMaker's variable, or the one that its DeepAR knows (developer guide, "DeepAR Inference Formats")."""
+    older = _whole(environment, "MODEL_SERVER_WORKERS", default, 1, 1024)
+    return _whole(environment, "SAGEMAKER_MODEL_SERVER_WORKERS", older, 1, 1024)
 
 
 def _whole(environment: Mapping[str, str], name: str, default: int, smallest: int, largest: int) -> int:

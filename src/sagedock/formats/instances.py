@@ -57,10 +57,10 @@ def instances(body: bytes) -> Sequence[Any]:
     return found
 
 
-def lines(body: bytes) -> list[Any]:
-    """The JSON values of `body`, one per line; blank lines at the end do not count."""
+def lines(body: bytes, word: str = "row") -> list[Any]:
+    """The JSON values of `body`, one per line, which errors call by `word`; blank lines at the end do not count."""
     texts = body.rstrip().split(b"\n")
-    return [value_of(text, row) for row, text in enumerate(texts, start=1)]
+    return [value_of(text, row, f"{word} {row}") for row, text in enumerate(texts, start=1)]
 
 
 def encode(table: Table, *, lined: bool) -> bytes:

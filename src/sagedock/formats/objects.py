@@ -16,7 +16,8 @@ from sagedock.formats.media_types import JSON, JSON_LINES
 class Objects:
     """One JSON object per record, in order.
 
-    In JSON they stand in a list: under `json_key`, or bare where that is None. In JSON Lines each has a line.
+    In JSON they stand in a list: under `json_key`, or bare where that is None. In JSON Lines each has a line. Lists of
+    numbers may be C-contiguous arrays, which are written at once.
     """
 
     objects: Sequence[Mapping[str, Any]]
@@ -30,7 +31,11 @@ class Objects:
 def encode(answers: Objects, media_type: str) -> bytes:
     """The answers as `media_type`; every line ends with one newline. Raises NotAcceptable for a type not written."""
     if media_type == JSON:
-        return orjson.dumps(answers.objects if answers.json_key is None else {answers.json_key: answers.objects})
+        return _written(answers.objects if answers.json_key is None else {answers.json_key: answers.objects})
     if media_type == JSON_LINES:
-        return b"".join(orjson.dumps(answer) + b"\n" for answer in answers.objects)
+        return b"".join(_written(answer) + b"\n" for answer in answers.objects)
     raise NotAcceptable(f"cannot answer as {media_type!r}: accept {JSON} or {JSON_LINES}")
+
+
+def _written(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
