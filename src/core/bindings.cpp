@@ -25,6 +25,7 @@ void bind_classifier(nb::module_& module);
 void bind_text(nb::module_& module);
 void bind_tokenizer(nb::module_& module);
 void bind_topics(nb::module_& module);
+void bind_documents(nb::module_& module);
 
 namespace {
 
@@ -194,4 +195,5 @@ NB_MODULE(_core, module) {
     bind_text(module);
     bind_tokenizer(module);
     bind_topics(module);
+    bind_documents(module);
 }

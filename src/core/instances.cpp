@@ -2,80 +2,11 @@
 
 #include <algorithm>
 
-#include "number.hpp"
+#include "json.hpp"
 
 namespace sagedock {
 
 namespace {
-
-// What is left of a JSON text.
-class Json {
-public:
-    explicit Json(std::string_view text) : at_(text.data()), end_(at_ + text.size()) {}
-
-    // Pass blanks and then `expected`.
-    bool pass(char expected) {
-        skip();
-        if (at_ == end_ || *at_ != expected) return false;
-        ++at_;
-        return true;
-    }
-
-    bool pass(std::string_view expected) {
-        skip();
-        if (std::string_view(at_, static_cast<std::size_t>(end_ - at_)).substr(0, expected.size()) != expected) return false;
-        at_ += expected.size();
-        return true;
-    }
-
-    bool at_end() {
-        skip();
-        return at_ == end_;
-    }
-
-    // Read a number that fits a 32-bit float.
-    bool read(float& value) {
-        skip();
-        const char* const stop = number_end();
-        if (stop == nullptr) return false;
-        const char* const begin = at_;
-        at_ = stop;
-        return read_number(begin, stop, value) == stop;
-    }
-
-private:
-    static bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
-
-    void skip() {
-        while (at_ != end_ && (*at_ == ' ' || *at_ == '\t' || *at_ == '\r' || *at_ == '\n')) ++at_;
-    }
-
-    const char* pass_digits(const char* from) const {
-        while (from != end_ && is_digit(*from)) ++from;
-        return from;
-    }
-
-    // The end of the number that begins here (RFC 8259 section 6), nullptr when none does.
-    const char* number_end() const {
-        const char* from = at_;
-        if (from != end_ && *from == '-') ++from;
-        const char* stop = pass_digits(from);
-        if (stop == from || (*from == '0' && stop - from > 1)) return nullptr;
-        if (stop != end_ && *stop == '.') {
-            from = stop + 1;
-            stop = pass_digits(from);
-            if (stop == from) return nullptr;
-        }
-        if (stop == end_ || (*stop | 0x20) != 'e') return stop;
-        from = stop + 1;
-        if (from != end_ && (*from == '+' || *from == '-')) ++from;
-        stop = pass_digits(from);
-        return stop == from ? nullptr : stop;
-    }
-
-    const char* at_;
-    const char* end_;
-};
 
 bool read_record(Json& json, std::size_t columns, std::vector<float>& values) {
     if (!json.pass('{') || !json.pass("\"features\"") || !json.pass(':') || !json.pass('[')) return false;

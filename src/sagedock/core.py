@@ -153,6 +153,23 @@ class Native(TextCore, TopicCore, Protocol):
         sagedock.algorithms.blazingtext.vectors makes of counts. Raises ValueError for indices that lead nowhere.
         """
 
+    def documents(
+        self, body: bytes | memoryview, kind: str, columns: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]] | None:
+        """What `sagedock.topics.documents.Documents` holds, of a request; None for anything unusual, to be read with
+        care.
+
+        `kind` is csv, json, jsonlines, recordio or, of a part of a file, lines; `columns` are the words of the
+        vocabulary.
+        """
+
+    def document_records(
+        self, block: bytes, columns: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32], int, bool]:
+        """The same of the whole frames at the beginning of `block`, how many bytes they take, and whether only the
+        block's end ended them, not an unusual record.
+        """
+
     def lines(self, values: NDArray[np.float32]) -> bytes:
         """The numbers (rows,) as Python's repr writes their doubles, a line feed after each."""
 

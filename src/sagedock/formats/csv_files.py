@@ -112,7 +112,7 @@ def read(sources: Iterable[Source], layout: Layout) -> Table:
     names = []
     for source in sources:
         names.append(source.name)
-        for block, delimiter in _blocks(source):
+        for block, delimiter in delimited(source):
             _take(source.name, block, delimiter, reading)
     if reading.columns is None:
         raise UserError(f"no records in {', '.join(names)}")
@@ -124,15 +124,19 @@ def parts(sources: Iterable[Source], layout: Layout, columns: int) -> Iterator[P
 
     Raises as `read` does, and UserError for another number of columns; no rows at all are no error.
     """
-    width = layout.leading + columns
     for source in sources:
-        for block, delimiter in _blocks(source):
-            found = _columns(block, delimiter)
-            if block.line == 1 and found != width:
-                raise _other_width(source.name, layout, columns, found)
-            destination = _OneBlock(layout, width)
-            _take(source.name, block, delimiter, destination)
-            yield Part(destination.table(), source.name, "line", block.line, layout.leading)
+        for block, delimiter in delimited(source):
+            yield part(source.name, block, delimiter, layout, columns)
+
+
+def part(name: str, block: Block, delimiter: str, layout: Layout, columns: int) -> Part:
+    """The rows of a block of the source `name`, each with `columns` feature columns. Raises as `parts` does."""
+    width, found = layout.leading + columns, _columns(block, delimiter)
+    if block.line == 1 and found != width:
+        raise _other_width(name, layout, columns, found)
+    destination = _OneBlock(layout, width)
+    _take(name, block, delimiter, destination)
+    return Part(destination.table(), name, "line", block.line, layout.leading)
 
 
 def _other_width(name: str, layout: Layout, columns: int, found: int) -> UserError:
@@ -146,7 +150,7 @@ def _other_width(name: str, layout: Layout, columns: int, found: int) -> UserErr
     )
 
 
-def _blocks(source: Source) -> Iterator[tuple[Block, str]]:
+def delimited(source: Source) -> Iterator[tuple[Block, str]]:
     """The blocks of a source, each with its delimiter. Raises UserError for a header and for what is no text."""
     delimiter = ""
     with source.open() as stream:

@@ -46,14 +46,19 @@ def decode_lines(body: bytes, columns: int | None = None) -> Table:
 
 def instances(body: bytes) -> Sequence[Any]:
     """What stands under `instances`. Raises UserError when it is not there or not a list."""
-    document = value_of(body, None)
-    if not isinstance(document, dict) or not isinstance(document.get("instances"), list):
+    found: list[Any] = document(body)["instances"]
+    return found
+
+
+def document(body: bytes) -> Mapping[str, Any]:
+    """The object that holds `instances`, with what stands beside them. Raises as `instances` does."""
+    found = value_of(body, None)
+    if not isinstance(found, dict) or not isinstance(found.get("instances"), list):
         raise UserError(
-            f'expected an object {{"instances": [...]}}, each instance being {_FORMS}; got {_kind(document)}'
-            + ("" if not isinstance(document, dict) else " without a list named instances"),
+            f'expected an object {{"instances": [...]}}, each instance being {_FORMS}; got {_kind(found)}'
+            + ("" if not isinstance(found, dict) else " without a list named instances"),
             field="instances",
         )
-    found: list[Any] = document["instances"]
     return found
 
 

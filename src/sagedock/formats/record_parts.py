@@ -58,7 +58,7 @@ def _parts(stream: BinaryIO, name: str, columns: int) -> Iterator[Part]:
             held = rest
             break
         held = rest + stream.read(BLOCK_BYTES)
-    yield from _careful(_Rest(held, stream), name, columns, offset, number)
+    yield from _careful(recordio.Continued(held, stream), name, columns, offset, number)
 
 
 @dataclass(frozen=True)
@@ -164,19 +164,7 @@ def _varint(payload: bytes, position: int) -> tuple[int, int]:
     return value | payload[position] << shift, position + 1
 
 
-@dataclass
-class _Rest:
-    """A stream of which some bytes were read already."""
-
-    held: bytes
-    stream: BinaryIO
-
-    def read(self, size: int) -> bytes:
-        found, self.held = self.held[:size], self.held[size:]
-        return found if len(found) == size else found + self.stream.read(size - len(found))
-
-
-def _careful(rest: _Rest, name: str, columns: int, offset: int, number: int) -> Iterator[Part]:
+def _careful(rest: recordio.Continued, name: str, columns: int, offset: int, number: int) -> Iterator[Part]:
     """The records of the rest of a source, the first one being `number` at byte `offset`, each parsed."""
     frames = recordio.read(cast("BinaryIO", rest), name, offset)
     most = max(1, min(_MOST_RECORDS, _CAREFUL_CELLS // columns))

@@ -30,6 +30,18 @@ class Frame:
     payload: bytes
 
 
+@dataclass
+class Continued:
+    """A stream of which some bytes were read already."""
+
+    held: bytes
+    stream: BinaryIO
+
+    def read(self, size: int) -> bytes:
+        found, self.held = self.held[:size], self.held[size:]
+        return found if len(found) == size else found + self.stream.read(size - len(found))
+
+
 def read(stream: BinaryIO, name: str, offset: int = 0) -> Iterator[Frame]:
     """The records of `stream`, to its end, without seeking. Raises UserError naming `name` and the byte offset.
 

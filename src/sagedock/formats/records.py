@@ -27,17 +27,22 @@ def decode(body: bytes, columns: int | None = None) -> Table:
 
     Raises UserError naming the row.
     """
-    rows: list[DenseRow | SparseRow] = []
+    found, identities = rows(body)
+    if columns is not None:
+        return Table(fixed(found, columns), identities=identities)
+    features = assemble(found)
+    return Table(features.matrix, identities=identities, dense_columns=features.dense_columns)
+
+
+def rows(body: bytes) -> tuple[list[DenseRow | SparseRow], list[RecordIdentity] | None]:
+    """The features of a request's records, and what identifies these where one is identified. Raises UserError."""
+    found: list[DenseRow | SparseRow] = []
     identities: list[RecordIdentity] = []
     for row, frame in enumerate(recordio.read(io.BytesIO(body), "the body"), start=1):
         record = _parse(frame.payload, f"row {row}", row)
-        rows.append(_features(record, f"row {row}", row))
+        found.append(_features(record, f"row {row}", row))
         identities.append(_identity(record))
-    echoed = identities if any(identity != RecordIdentity() for identity in identities) else None
-    if columns is not None:
-        return Table(fixed(rows, columns), identities=echoed)
-    features = assemble(rows)
-    return Table(features.matrix, identities=echoed, dense_columns=features.dense_columns)
+    return found, identities if any(identity != RecordIdentity() for identity in identities) else None
 
 
 def read(sources: Iterable[Source]) -> Table:
@@ -45,27 +50,27 @@ def read(sources: Iterable[Source]) -> Table:
 
     Raises UserError naming file, record and byte offset.
     """
-    rows: list[DenseRow | SparseRow] = []
+    found: list[DenseRow | SparseRow] = []
     labels: list[float | None] = []
     begins: list[tuple[str, int]] = []
     for source in sources:
-        begins.append((source.name, len(rows)))
+        begins.append((source.name, len(found)))
         with source.open() as stream:
             for number, frame in enumerate(recordio.read(stream, source.name), start=1):
                 place = f"{source.name}, record {number} at byte {frame.offset}"
                 features_read, label = read_record(frame.payload, place, number)
-                rows.append(features_read)
+                found.append(features_read)
                 labels.append(label)
                 if (labels[-1] is None) != (labels[0] is None):
                     raise UserError(f"{place}: some records have a label and some have none: label all or none")
-    if not rows:
+    if not found:
         raise UserError(f"no records in {', '.join(name for name, _ in begins)}")
     try:
-        features = assemble(rows)
+        features = assemble(found)
     except UserError as error:
         raise placed(error, begins) from error
-    found = None if labels[0] is None else narrowed(np.array(labels, dtype=np.float64))
-    return Table(features.matrix, labels=found, dense_columns=features.dense_columns)
+    marked = None if labels[0] is None else narrowed(np.array(labels, dtype=np.float64))
+    return Table(features.matrix, labels=marked, dense_columns=features.dense_columns)
 
 
 def read_record(payload: bytes, place: str, number: int) -> tuple[DenseRow | SparseRow, float | None]:

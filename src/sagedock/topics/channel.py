@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import BinaryIO, cast
 
 import numpy as np
 
+from sagedock import core
 from sagedock.contracts.channels import Channel, Source
 from sagedock.errors import UnsupportedMediaType, UserError
-from sagedock.formats import recordio
-from sagedock.formats.blocks import GrowingArray
+from sagedock.formats import csv_files, recordio
+from sagedock.formats.blocks import Block, GrowingArray
+from sagedock.formats.csv import label_columns
 from sagedock.formats.media_types import CSV, RECORDIO, MediaType, parse_media_type
 from sagedock.formats.records import read_record
-from sagedock.formats.rows import DenseRow, SparseRow
 from sagedock.formats.table import Part
-from sagedock.formats.training import read_parts
-from sagedock.topics.counts import explained, first_wrong
+from sagedock.topics.counts import counted, wrong_count
 from sagedock.topics.documents import Documents
 
+BLOCK_BYTES = 1 << 21
 _RECORDS_AT_ONCE = 1024
 
 
@@ -69,8 +71,10 @@ class _Gathered:
 
 def _parts(sources: Iterable[Source], media_type: MediaType, feature_dim: int) -> Iterator[Documents]:
     if media_type.essence == CSV:
-        for part in read_parts(sources, media_type, feature_dim, labelled=False):
-            yield _counted(part)
+        layout = csv_files.Layout(labelled=label_columns(media_type, default=0) == 1, weighted=False)
+        for source in sources:
+            for block, delimiter in csv_files.delimited(source):
+                yield _block(source.name, block, delimiter, layout, feature_dim)
     elif media_type.essence == RECORDIO:
         for source in sources:
             yield from _records(source, feature_dim)
@@ -81,45 +85,46 @@ def _parts(sources: Iterable[Source], media_type: MediaType, feature_dim: int) -
         )
 
 
+def _block(name: str, block: Block, delimiter: str, layout: csv_files.Layout, feature_dim: int) -> Documents:
+    """The documents of lines: by the compiled core or, where these are unusual, with care. Raises UserError."""
+    if core.native is not None and delimiter == "," and not layout.leading:
+        found = core.native.documents(block.memory, "lines", feature_dim)
+        if found is not None:
+            return Documents(*found, feature_dim)
+    return _counted(csv_files.part(name, block, delimiter, layout, feature_dim))
+
+
 def _counted(part: Part) -> Documents:
     """The documents of dense rows. Raises UserError."""
-    matrix = part.table.dense
-    documents = Documents.of_dense(matrix)  # NaN is not zero, so that it is among the counts
-    wrong = first_wrong(documents.counts)
+    documents = Documents.of_dense(part.table.dense)  # NaN is not zero, so that it is among the counts
+    wrong = wrong_count(documents)
     if wrong is not None:
-        row = int(np.searchsorted(documents.starts, wrong, side="right")) - 1
-        place = part.place(row, int(documents.words[wrong]))
-        raise UserError(f"{place}: {explained(float(documents.counts[wrong]))}")
+        row, word, reason = wrong
+        raise UserError(f"{part.place(row, word)}: {reason}")
     return documents
 
 
 def _records(source: Source, feature_dim: int) -> Iterator[Documents]:
+    """The documents of records: by the compiled core up to the first unusual one, from there each parsed with care."""
     with source.open() as stream:
-        frames = enumerate(recordio.read(stream, source.name), start=1)
-        while some := list(islice(frames, _RECORDS_AT_ONCE)):
-            rows = []
-            for number, frame in some:
-                place = f"{source.name}, record {number} at byte {frame.offset}"
-                rows.append(_row(read_record(frame.payload, place, number)[0], place, feature_dim))
-            yield Documents.of_rows(rows, feature_dim)
+        held, offset, number = stream.read(BLOCK_BYTES), 0, 1
+        usual = core.native is not None
+        while usual and core.native is not None and held:
+            starts, words, counts, used, usual = core.native.document_records(held, feature_dim)
+            part = Documents(starts, words, counts, feature_dim)
+            yield part
+            offset, number = offset + used, number + part.rows
+            more = stream.read(BLOCK_BYTES) if usual else b""
+            usual = bool(more)
+            held = held[used:] + more
+        yield from _careful(recordio.Continued(held, stream), source.name, feature_dim, offset, number)
 
 
-def _row(row: DenseRow | SparseRow, place: str, feature_dim: int) -> tuple[np.ndarray, np.ndarray]:
-    """Words and counts of a record at `place`. Raises UserError."""
-    if isinstance(row, SparseRow):
-        words, counts, width = np.asarray(row.keys, np.int64), np.asarray(row.values), row.width
-        if len(words) and words.max() >= feature_dim:
-            raise UserError(
-                f"{place}: the index {words.max()} is not below feature_dim, which is {feature_dim}: words are "
-                f"numbered from 0 to feature_dim - 1; give indices that fit, or raise feature_dim"
-            )
-    else:
-        counts, width = np.asarray(row), len(row)
-        words = np.flatnonzero(counts)
-        counts = counts[words]
-    if width != feature_dim:
-        raise UserError(f"{place}: expected {feature_dim} features (feature_dim), got {width}: make the two agree")
-    wrong = first_wrong(counts)
-    if wrong is not None:
-        raise UserError(f"{place}, word {words[wrong]}: {explained(float(counts[wrong]))}")
-    return words, counts
+def _careful(stream: recordio.Continued, name: str, feature_dim: int, offset: int, number: int) -> Iterator[Documents]:
+    frames = enumerate(recordio.read(cast("BinaryIO", stream), name, offset), start=number)
+    while some := list(islice(frames, _RECORDS_AT_ONCE)):
+        rows = []
+        for position, frame in some:
+            place = f"{name}, record {position} at byte {frame.offset}"
+            rows.append(counted(read_record(frame.payload, place, position)[0], place, feature_dim, position))
+        yield Documents.of_rows(rows, feature_dim)

@@ -1,0 +1,167 @@
+"""What a topic model is asked: documents as counts or, where it has a vocabulary, as texts (developer guide, "NTM")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sagedock import core
+from sagedock.errors import UnsupportedMediaType, UserError
+from sagedock.formats import csv, instances
+from sagedock.formats.media_types import CSV, JSON, JSON_LINES, PLAIN_TEXT, RECORDIO, MediaType
+from sagedock.formats.requests import require_utf8
+from sagedock.formats.table import RecordIdentity
+from sagedock.topics.counts import Row, counted, wrong_count
+from sagedock.topics.documents import Documents
+from sagedock.topics.vocabulary import Vocabulary
+
+REQUEST_TYPES = (CSV, JSON, JSON_LINES, RECORDIO, PLAIN_TEXT)
+KINDS: Mapping[str, str] = {CSV: "csv", JSON: "json", JSON_LINES: "jsonlines", RECORDIO: "recordio"}
+"""What the compiled core calls the types of requests that it reads."""
+_TEXT, _VERBOSE = "text", "verbose"
+
+
+@dataclass(frozen=True)
+class Request:
+    """The records of one request; `verbose` says of each whether its answer names words, and is empty for none."""
+
+    documents: Documents
+    verbose: Sequence[bool] = ()
+    identities: Sequence[RecordIdentity] | None = None
+
+    @property
+    def rows(self) -> int:
+        return self.documents.rows
+
+    def part(self, begin: int, end: int) -> Request:
+        """Those from `begin` (counted from 0) up to `end`, which may lie behind the last."""
+        return replace(
+            self,
+            documents=self.documents.part(begin, end),
+            verbose=self.verbose[begin:end],
+            identities=None if self.identities is None else self.identities[begin:end],
+        )
+
+
+def read(body: bytes, media_type: MediaType, feature_dim: int, vocabulary: Vocabulary | None) -> Request:
+    """The documents of a request to a model of `feature_dim` words.
+
+    Raises UserError naming the row and what is wrong with it, and UnsupportedMediaType.
+    """
+    require_utf8(media_type)
+    found = _natively(body, media_type, feature_dim)
+    if found is not None:
+        return Request(found)
+    if media_type.essence == CSV:
+        return Request(_rows(body, media_type, feature_dim))
+    if media_type.essence == JSON:
+        document = instances.document(body)
+        verbose = _flag(document.get(_VERBOSE, False), "the body", None)
+        return _instances(document["instances"], verbose, feature_dim, vocabulary)
+    if media_type.essence == JSON_LINES:
+        return _instances(instances.lines(body), False, feature_dim, vocabulary)
+    if media_type.essence == RECORDIO:
+        return _records(body, feature_dim)
+    if media_type.essence == PLAIN_TEXT:
+        return Request(_known(vocabulary, "a request of text/plain").documents(csv.text_lines(body)))
+    raise UnsupportedMediaType(f"{media_type.essence!r} is not read: send one of {', '.join(REQUEST_TYPES)}")
+
+
+def _natively(body: bytes, media_type: MediaType, feature_dim: int) -> Documents | None:
+    """The documents of a usual body, by the compiled core; None without it, and for any other."""
+    kind = KINDS.get(media_type.essence)
+    if core.native is None or kind is None or media_type.parameters.get("label_size", "0") != "0":
+        return None
+    found = core.native.documents(body, kind, feature_dim)
+    return None if found is None else Documents(*found, feature_dim)
+
+
+def _rows(body: bytes, media_type: MediaType, feature_dim: int) -> Documents:
+    matrix = csv.decode(body, media_type).dense
+    if matrix.shape[1] != feature_dim:
+        raise UserError(
+            f"expected {feature_dim} columns (feature_dim), got {matrix.shape[1]}: send the count of every word of the "
+            "vocabulary, without a label"
+        )
+    documents = Documents.of_dense(matrix)
+    wrong = wrong_count(documents)
+    if wrong is not None:
+        row, word, reason = wrong
+        raise UserError(f"row {row + 1}, column {word + 1}: {reason}", row=row + 1, field=f"column {word + 1}")
+    return documents
+
+
+def _records(body: bytes, feature_dim: int) -> Request:
+    from sagedock.formats import records
+
+    found, identities = records.rows(body)
+    rows = [counted(row, f"row {number}", feature_dim, number) for number, row in enumerate(found, start=1)]
+    if not rows:
+        raise UserError("the body holds no records: send at least one")
+    return Request(Documents.of_rows(rows, feature_dim), identities=identities)
+
+
+def _instances(found: Sequence[Any], verbose: bool, feature_dim: int, vocabulary: Vocabulary | None) -> Request:
+    """The documents of JSON values, some of which may be texts."""
+    if not found:
+        raise UserError("instances is empty: send one document at least", field="instances")
+    texts = {number: text for number, value in enumerate(found) if (text := _text(value, number + 1)) is not None}
+    rows: list[Row] = []
+    if texts:
+        known = _known(vocabulary, f"row {min(texts) + 1}: text")
+        prepared = known.documents(list(texts.values()))
+    for number, value in enumerate(found, start=1):
+        if number - 1 in texts:
+            rows.append(_EMPTY)
+        else:
+            rows.append(counted(instances.read(value, number).features, f"row {number}", feature_dim, number))
+    documents = Documents.of_rows(rows, feature_dim)
+    if texts:
+        documents = _merged(documents, prepared, np.fromiter(texts, np.int64, len(texts)))
+    wordy = [verbose or _is_verbose(value, number) for number, value in enumerate(found, start=1)]
+    return Request(documents, wordy if any(wordy) else ())
+
+
+_EMPTY: Row = (np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+def _merged(documents: Documents, prepared: Documents, places: np.ndarray) -> Documents:
+    """`documents` with those of `prepared` in the given places."""
+    order = np.arange(documents.rows)
+    order[places] = documents.rows + np.arange(prepared.rows)
+    return Documents.joined([documents, prepared]).take(order)
+
+
+def _text(value: Any, row: int) -> str | None:
+    """The text of an instance, None where it gives counts."""
+    if not isinstance(value, Mapping) or _TEXT not in value:
+        return None
+    text = value[_TEXT]
+    if not isinstance(text, str):
+        raise UserError(f'row {row}: text is no text: give {{"text": "..."}}', row=row, field=_TEXT)
+    if "features" in value or "data" in value:
+        raise UserError(f"row {row} has text and features: give one of them", row=row, field=_TEXT)
+    return text
+
+
+def _known(vocabulary: Vocabulary | None, what: str) -> Vocabulary:
+    if vocabulary is None:
+        raise UserError(
+            f"{what} needs a vocabulary, and this model has none: send counts of words, or train it from texts or with "
+            "vocab.txt in the channel auxiliary",
+            field=_TEXT,
+        )
+    return vocabulary
+
+
+def _is_verbose(value: Any, row: int) -> bool:
+    return isinstance(value, Mapping) and _flag(value.get(_VERBOSE, False), f"row {row}", row)
+
+
+def _flag(value: Any, place: str, row: int | None) -> bool:
+    if not isinstance(value, bool):
+        raise UserError(f"{place}: verbose is neither true nor false: give one of them", row=row, field=_VERBOSE)
+    return value
