@@ -21,6 +21,7 @@ void bind_word_vectors(nb::module_& module);
 void bind_forest(nb::module_& module);
 void bind_reservoir(nb::module_& module);
 void bind_nearest(nb::module_& module);
+void bind_recurrence(nb::module_& module);
 void bind_classifier(nb::module_& module);
 void bind_text(nb::module_& module);
 void bind_tokenizer(nb::module_& module);
@@ -191,6 +192,7 @@ NB_MODULE(_core, module) {
     bind_forest(module);
     bind_reservoir(module);
     bind_nearest(module);
+    bind_recurrence(module);
     bind_classifier(module);
     bind_text(module);
     bind_tokenizer(module);

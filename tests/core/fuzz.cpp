@@ -34,6 +34,7 @@
 #include "number.hpp"
 #include "processor.hpp"
 #include "questions.hpp"
+#include "recurrence.hpp"
 #include "repr.hpp"
 #include "reservoir.hpp"
 #include "text.hpp"
@@ -135,6 +136,42 @@ void fuzz_repr(std::string_view bytes) {
     const std::string text(static_cast<const char*>(out.get()), end);
     const double again = std::strtod(text.c_str(), nullptr);
     require(std::isnan(value) ? std::isnan(again) : again == static_cast<double>(value), "what is written is read");
+}
+
+// An LSTM layer of any size, its numbers what the bytes make: finite, endless and none at all.
+void fuzz_recurrence(std::string_view text) {
+    namespace recurrence = sagedock::recurrence;
+    std::size_t at = 0;
+    const auto byte = [&] { return text.empty() ? 0 : static_cast<int>(static_cast<unsigned char>(text[at++ % text.size()])); };
+    const recurrence::Size size{static_cast<std::size_t>(byte() % 4), static_cast<std::size_t>(byte() % 14), static_cast<std::size_t>(1 + byte() % 21)};
+    const std::size_t states = size.rows * size.cells, all = size.steps * states;
+    bool finite = true;
+    const auto filled = [&](std::size_t count) {
+        auto made = exactly<float>(count);
+        for (std::size_t i = 0; i < count; ++i) {
+            const int drawn = byte();
+            made[i] = drawn == 255 ? std::numeric_limits<float>::quiet_NaN() : drawn == 254 ? 1e38f : static_cast<float>(drawn - 128) / 64;
+            finite = finite && drawn < 254;
+        }
+        return made;
+    };
+    const auto weight = filled(4 * size.cells * size.cells), gates = filled(4 * all), slopes = filled(all);
+    const auto hidden = filled(all + states), cell = filled(all + states);
+    const auto squashed = exactly<float>(all), outputs = exactly<float>(all), found = exactly<float>(4 * all);
+    const auto kept_hidden = exactly<std::uint8_t>(all), kept_cell = exactly<std::uint8_t>(all);
+    for (std::size_t i = 0; i < all; ++i) kept_hidden[i] = byte() % 2, kept_cell[i] = byte() % 2;
+    const bool keeps = byte() % 2 == 0;
+    const recurrence::Tape tape{gates.get(), hidden.get(), cell.get(), squashed.get(), outputs.get(),
+                                keeps ? kept_hidden.get() : nullptr, keeps ? kept_cell.get() : nullptr};
+    recurrence::forward(size, weight.get(), tape);
+    recurrence::backward(size, weight.get(), tape, slopes.get(), found.get());
+    if (!finite) return;
+    for (std::size_t i = 0; i < all; ++i) {
+        require(std::fabs(outputs[i]) <= 1 && std::fabs(squashed[i]) <= 1, "no output beyond one");
+        if (keeps && kept_cell[i] == 1) require(cell[i + states] == cell[i], "what is kept stays as it was");
+        if (!keeps) require(hidden[i + states] == outputs[i], "nothing is kept");
+    }
+    for (std::size_t i = 0; i < 4 * all; ++i) require(std::isfinite(found[i]), "finite slopes");
 }
 
 // Sentences, rows and probabilities that are right or near it, as the bytes of `text` have them.
@@ -540,6 +577,7 @@ const std::map<std::string, Kernel> kernels = {
     {"learning", {fuzz_learning, {"\x05\x03\x01\x04 some bytes that are numbers, as they stand here", std::string("\x02\x11\x06\x02") + std::string(90, '\x31')}}},
     {"topics", {fuzz_topics, {"\x13\x0c\x09 some tokens of documents, as they stand here, one behind the other", std::string(120, '\x17') + "a b c d"}}},
     {"mixtures", {fuzz_mixtures, {"\x03\x02 some bytes that are numbers, too, as they stand here, one after the other", std::string("\x12\x01") + std::string(200, '\x3d')}}},
+    {"recurrence", {fuzz_recurrence, {std::string("\x03\x07\x05") + std::string(40, '\x42') + " states and gates", std::string(90, '\xfe') + "\x01\x02"}}},
     {"forest", {fuzz_forest, {std::string(64, '\x01') + std::string(64, '\x02'), "\x01\x03\x02\x03 a tree and another", tables[0]}}},
 };
 

@@ -39,6 +39,7 @@ KERNELS = (
     "learning",
     "topics",
     "mixtures",
+    "recurrence",
 )
 
 
