@@ -74,6 +74,35 @@ class SeriesChart:
 
 
 @dataclass(frozen=True)
+class Band:
+    """What lies between two curves over the steps of a forecast, `low[i]` to `high[i]`."""
+
+    name: str
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+@dataclass(frozen=True)
+class FanChart:
+    """A forecast that fans out from the end of what was known, drawn across the page; what is missing is NaN.
+
+    `history` are the values known, `middle` the forecast's, within `bands`, the widest first, and `truth` what came.
+    `ticks` names positions: 0 is the first of the history, and the forecast follows its last.
+    """
+
+    title: str
+    caption: str
+    alt: str
+    x_label: str
+    y_label: str
+    history: Sequence[float]
+    middle: Sequence[float]
+    bands: Sequence[Band] = ()
+    truth: Sequence[float] = ()
+    ticks: Sequence[tuple[int, str]] = ()
+
+
+@dataclass(frozen=True)
 class HistogramChart:
     """Counts between edges, one edge more than counts, on a logarithmic scale if so; `marks` are named values of x."""
 
@@ -183,7 +212,17 @@ class Section:
 
 
 Figure: TypeAlias = (
-    LineChart | SeriesChart | HistogramChart | BarChart | ScatterChart | MapChart | MatrixChart | Facts | Grid | Section
+    LineChart
+    | SeriesChart
+    | FanChart
+    | HistogramChart
+    | BarChart
+    | ScatterChart
+    | MapChart
+    | MatrixChart
+    | Facts
+    | Grid
+    | Section
 )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 from sagedock.figures import (
+    Band,
     BarChart,
     Facts,
+    FanChart,
     Figure,
     Grid,
     HistogramChart,
@@ -62,6 +64,7 @@ def ordinary(text: str = "train") -> list[Figure]:
         ),
         ScatterChart(text, text, text, text, text, rounds, curve, diagonal=True),
         series(text, 10_000),
+        fan(text, 150, 48),
         HistogramChart(text, text, text, text, text, [0.5, 1, 1.5, 2], [900, 30, 2], [(text, 1.2)], logarithmic=True),
         MapChart(text, text, text, text, text, [cloud(text, 60, "word", 0), cloud("validation", 40, text, 1)]),
         MatrixChart(text, text, text, [text, "1"], [text, "1"], [[453, 9], [27, 52]]),
@@ -76,6 +79,17 @@ def series(text: str, length: int) -> SeriesChart:
     panels = [Panel(text, values), Panel("score", [abs(value) for value in values], (text, 1.5))]
     spans, ticks = [(650, 750), (1200, 1210)], [(0, "2014-07-01"), (length // 2, "2014-10-01")]
     return SeriesChart(text, text, text, text, panels, spans, text, [700], "anomaly", ticks)
+
+
+def fan(text: str, known: int, steps: int) -> FanChart:
+    values = [100 * math.sin(position / 4) + 20_000 for position in range(known + steps)]
+    bands = [
+        Band(f"{text[:60]} {share}", [v - size * (i + 1) for i, v in enumerate(values[known:])], values[known:])
+        for share, size in (("90 %", 2), ("50 %", 1))
+    ]
+    truth = [value + 30 for value in values[known:]]
+    ticks = [(0, "2014-07-01"), (known, "2014-10-01")]
+    return FanChart(text, text, text, text, text, values[:known], values[known:], bands, truth, ticks)
 
 
 def awkward() -> list[Figure]:
@@ -99,6 +113,9 @@ def awkward() -> list[Figure]:
             "One value", "", "One value.", "x", [Panel("y", [1e9], ("cut-off", 2e9))], [(0, 1)], "label", [0], "a"
         ),
         SeriesChart("NaN series", "", "NaN.", "x", [Panel("y", [math.nan] * 5000)]),
+        FanChart("No fan", "", "No fan.", "x", "y", [], []),
+        FanChart("No truth", "", "No truth.", "x", "y", [1.0], [2.0], [Band("90 %", [1.0], [3.0])]),
+        FanChart("NaN fan", "", "A fan of NaN.", "x", "y", nothing, nothing, [Band("all", nothing, nothing)], nothing),
         HistogramChart("No counts", "", "No counts.", "score", "rows", [0, 1], [0], logarithmic=True),
         HistogramChart("Long name", "", "Long name.", "score", "rows", [0, 1], [5], [(LONG[:60], 0.5)]),
         MapChart("No groups", "", "No groups.", "x", "y", []),

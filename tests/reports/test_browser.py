@@ -98,7 +98,7 @@ def look(browser, tmp_path):
 def test_an_ordinary_page_is_whole(look, width, scheme):
     seen = look(ordinary(), width, scheme)
     assert (seen.messages, seen.requests, seen.overlaps, seen.cut_off, seen.unnamed) == ([], [], [], [], 0)
-    assert seen.charts == 5
+    assert seen.charts == 6
     assert seen.width == width
 
 

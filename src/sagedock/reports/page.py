@@ -14,6 +14,7 @@ from markupsafe import Markup
 from sagedock.figures import (
     BarChart,
     Facts,
+    FanChart,
     Figure,
     HistogramChart,
     LineChart,
@@ -27,7 +28,7 @@ from sagedock.figures import (
 CLASSES_IN_TABLE = 16
 SHADES = 10
 
-_Drawn = LineChart | ScatterChart | MapChart | MatrixChart | SeriesChart | HistogramChart
+_Drawn = LineChart | ScatterChart | MapChart | MatrixChart | SeriesChart | FanChart | HistogramChart
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")  # no HTML text
 
@@ -71,7 +72,7 @@ def _block(figure: Figure, prefix: str) -> tuple[str, Any]:
     if isinstance(figure, MatrixChart) and max(len(figure.row_names), len(figure.column_names)) <= CLASSES_IN_TABLE:
         return "matrix", {"figure": figure, "shades": _shades(figure.counts)}
     if isinstance(figure, _Drawn):
-        name = "wide_chart" if isinstance(figure, SeriesChart | MapChart) else "chart"
+        name = "wide_chart" if isinstance(figure, SeriesChart | FanChart | MapChart) else "chart"
         return name, {"figure": figure, "svg": _drawn(figure, prefix)}
     if isinstance(figure, BarChart):
         return "bars", {
@@ -85,7 +86,7 @@ def _block(figure: Figure, prefix: str) -> tuple[str, Any]:
 
 
 def _drawn(figure: _Drawn, prefix: str) -> Markup:
-    from sagedock.reports import charts, maps, series  # matplotlib takes long to import
+    from sagedock.reports import charts, fans, maps, series  # matplotlib takes long to import
 
     draw: dict[type, Callable[[Any, str], str]] = {
         LineChart: charts.line_chart,
@@ -93,6 +94,7 @@ def _drawn(figure: _Drawn, prefix: str) -> Markup:
         MapChart: maps.map_chart,
         MatrixChart: charts.matrix_picture,
         SeriesChart: series.series_chart,
+        FanChart: fans.fan_chart,
         HistogramChart: series.histogram,
     }
     return Markup(draw[type(figure)](figure, prefix))  # noqa: S704 - matplotlib escapes every text it draws

@@ -20,6 +20,7 @@ Forecast = Callable[[Sequence[Series]], Floats]
 
 SHOWN_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of the fans in the report."""
+INNERMOST = (0.1, 0.9)
 _BEFORE = 3
 """The report shows so many horizons of what happened before a forecast."""
 
@@ -48,6 +49,10 @@ class Evaluation:
     skipped: int
     """Series that are too short to be judged, or have nothing observed in their last points."""
     batches: int
+    levels: Sequence[float]
+    """Of each series judged, the mean absolute value of what was known; 0 where nothing was."""
+    spreads: Sequence[float]
+    """And the mean width of its forecast's innermost 80 percent."""
 
     def lines(self, host: str, samples: int) -> Iterator[str]:
         """The log lines, in the built-in's words."""
@@ -77,7 +82,7 @@ def evaluate(
     judged = [number for number in long.tolist() if not np.isnan(_withheld(series[number], horizon)).all()]
     if not judged:
         return None
-    scores, losses = Scores(levels, horizon), []
+    scores, losses, sizes, spreads = Scores(levels, horizon), [], [], []
     for begin in range(0, len(judged), batch):
         chosen = [series[number] for number in judged[begin : begin + batch]]
         samples = forecast([each.cut(len(each) - horizon) for each in chosen])
@@ -85,9 +90,12 @@ def evaluate(
             alone = Scores(levels, horizon)
             alone.add(_withheld(each, horizon)[None], paths[None])
             losses.append(alone.mean_weighted_loss if alone.magnitudes.any() else np.nan)
+            sizes.append(_level(each.target[: len(each) - horizon]))
+        low, high = quantiles.quantiles(samples, INNERMOST).transpose(1, 0, 2)
+        spreads += (high - low).mean(axis=1).tolist()
         scores.add(np.stack([_withheld(each, horizon) for each in chosen]), samples)
     fans = [_fan(series[judged[place]], judged[place], losses[place], forecast, horizon) for place in _picked(losses)]
-    return Evaluation(scores, fans, len(series) - len(judged), -(-len(judged) // batch))
+    return Evaluation(scores, fans, len(series) - len(judged), -(-len(judged) // batch), sizes, spreads)
 
 
 def _picked(losses: Sequence[float]) -> list[int]:
@@ -95,6 +103,11 @@ def _picked(losses: Sequence[float]) -> list[int]:
     ranked = np.argsort(losses, kind="stable")[: np.isfinite(losses).sum()].tolist()
     middle = (len(ranked) - 1) // 2
     return list(dict.fromkeys(ranked[place] for place in (0, middle, -1))) if ranked else []
+
+
+def _level(known: Floats) -> float:
+    observed = known[~np.isnan(known)]
+    return float(np.abs(observed).mean(dtype=np.float64)) if len(observed) else 0.0
 
 
 def _withheld(series: Series, horizon: int) -> Floats:
