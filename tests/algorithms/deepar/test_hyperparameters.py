@@ -18,6 +18,7 @@ def parsed(**given: object) -> Values:
 def test_the_defaults_are_the_built_ins() -> None:
     found = dict(parsed())
     assert found.pop("_seed") == 0
+    assert found.pop("_recipe") == "built-in"
     assert found == {
         "context_length": 72,
         "epochs": 20,

@@ -27,6 +27,8 @@ LIKELIHOODS = (GAUSSIAN, BETA, NEGATIVE_BINOMIAL, STUDENT_T, DETERMINISTIC_L1)
 
 AUTO, IGNORE = "auto", "ignore"
 
+BUILT_IN, SEASONAL = "built-in", "seasonal"
+
 
 @dataclass(frozen=True)
 class TimeFrequency:
@@ -124,6 +126,12 @@ PARAMETERS = (
         ListOf(Real(Interval(0, 1, low_open=True, high_open=True))),
         "Quantiles whose loss the test channel is judged by.",
         default=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+    ),
+    Parameter(
+        "_recipe",
+        Categorical((BUILT_IN, SEASONAL)),
+        "Extension of sagedock: how the network is scaled and trained; seasonal forecasts series with seasons better.",
+        default=BUILT_IN,
     ),
     Parameter(
         "_seed",

@@ -22,6 +22,8 @@ from sagedock.algorithms.deepar.recurrence import Kept, Recurrence
 Tensor = Any
 
 SMALLEST_SCALE = 1e-10
+LEAST_SPREAD = 1e-3
+"""Of values around their mean, in units of it: rounding is not taken for what happens."""
 _EPSILON = 1.1920929e-07
 """Of float32: no likelihood becomes narrower."""
 
@@ -74,6 +76,11 @@ class Network:
         tensors = {name: torch.from_numpy(array.copy()).to(device) for name, array in parameters.arrays.items()}
         return cls(parameters.architecture, {name: tensor.requires_grad_() for name, tensor in tensors.items()})
 
+    def to(self, device: str) -> Network:
+        """The same weights on a device."""
+        tensors = {name: tensor.detach().to(device).requires_grad_() for name, tensor in self.tensors.items()}
+        return Network(self.architecture, tensors)
+
     def parameters(self) -> Parameters:
         """The arrays as they are now, copied."""
         arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.tensors.items()}
@@ -94,7 +101,8 @@ class Network:
             centre = torch.where(known, (values * observed).sum(1) / divisor, default)
         spread = ((values - centre[:, None]) * observed).abs().sum(1) / divisor
         default = torch.full_like(spread, self.architecture.default_scale)
-        return Scaled(centre, torch.where(known, spread, default).clamp(min=SMALLEST_SCALE))
+        least = (LEAST_SPREAD * centre.abs()).clamp(min=SMALLEST_SCALE)
+        return Scaled(centre, torch.maximum(torch.where(known, spread, default), least))
 
     def static(self, cat: Tensor, scaled: Scaled) -> Tensor:
         """(B, numbers): what the first layer sees at every step."""
@@ -131,12 +139,17 @@ class Network:
         skipped = lagged @ self.tensors["skip"]
         return torch.cat([(told[..., 0] + skipped)[..., None], told[..., 1:]], -1)
 
-    def loss(self, batch: Batch, zoneout: float = 0.0, generator: Any = None) -> Tensor:
-        """The mean negative log-likelihood of what was observed in the windows, a scalar; 0 where nothing was."""
+    def loss(self, batch: Batch, zoneout: float = 0.0, generator: Any = None, relative: bool = False) -> Tensor:
+        """The mean negative log-likelihood of what was observed in the windows, a scalar; 0 where nothing was.
+
+        `relative` takes it of values in units of their scales.
+        """
         told, scaled = self.forward(batch, zoneout, generator)
         steps = len(told)
         observed = batch.observed[:, -steps:].t()
         losses = surprise(self.architecture.likelihood, told, batch.values[:, -steps:].t(), scaled)
+        if relative:
+            losses = losses - scaled.scale.log()
         return torch.where(observed > 0, losses, 0.0).sum() / observed.sum().clamp(min=1)
 
     def _kept(self, gates: Tensor, zoneout: float, generator: Any) -> Kept | None:

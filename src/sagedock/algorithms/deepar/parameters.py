@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,8 @@ class Architecture:
     """Whether a weighted sum of the lagged values is added to the first parameter of the likelihood."""
     default_centre: float = 0.0
     """What DEVIATION subtracts where a context holds nothing observed."""
+    spread: tuple[float, ...] = ()
+    """For each step of a forecast what its paths' distances to their median are multiplied by (`spread`); or none."""
 
     @property
     def covariates(self) -> int:
@@ -175,12 +177,18 @@ def _require_numbers(built: Architecture) -> None:
             raise ValueError(f"{name} is no list")  # noqa: TRY004 - a file is wrong, no argument
         for number in numbers:
             _require_whole(name, number, 1)
-    for name in ("default_scale", "default_centre"):
-        figure = getattr(built, name)
-        if isinstance(figure, bool) or not isinstance(figure, int | float) or not math.isfinite(figure):
-            raise ValueError(f"{name} is {str(figure)[:40]!r}, no finite number")
-    if built.default_scale <= 0:
-        raise ValueError(f"default_scale is {built.default_scale}: it must be above 0")
+    _require_figures("default_scale", (built.default_scale,), above=0)
+    _require_figures("default_centre", (built.default_centre,))
+    if not isinstance(built.spread, tuple) or len(built.spread) not in {0, built.prediction_length}:
+        raise ValueError("spread is no list of as many numbers as prediction_length, or none")
+    _require_figures("spread", built.spread, above=0)
+
+
+def _require_figures(name: str, figures: Sequence[object], above: float = -math.inf) -> None:
+    for figure in figures:
+        number = isinstance(figure, int | float) and not isinstance(figure, bool)
+        if not number or not math.isfinite(cast("float", figure)) or cast("float", figure) <= above:
+            raise ValueError(f"{name} holds {str(figure)[:40]!r}, no finite number{' above 0' if above == 0 else ''}")
 
 
 def _require_words(built: Architecture) -> None:

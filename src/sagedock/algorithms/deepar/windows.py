@@ -86,9 +86,12 @@ class Windows:
         counts = np.zeros(len(self.eligible), np.int64)
         while not counts.any():
             counts = random.poisson(passes.probability * passes.count, len(self.eligible))
-        chosen = random.permutation(np.repeat(self.eligible, counts))
-        places = self.series.lengths[chosen] - self._horizon + 1
-        return Chosen(chosen, np.minimum((random.random(len(chosen)) * places).astype(np.int64), places - 1))
+        return self.anywhere(random.permutation(np.repeat(self.eligible, counts)), random)
+
+    def anywhere(self, numbers: Places, random: np.random.Generator) -> Chosen:
+        """A window of each of these series, which are eligible, anywhere in it."""
+        places = self.series.lengths[numbers] - self._horizon + 1
+        return Chosen(numbers, np.minimum((random.random(len(numbers)) * places).astype(np.int64), places - 1))
 
     def last(self, numbers: Places) -> Chosen:
         """For each of these series its last window."""

@@ -1,0 +1,56 @@
+"""The spread of paths: found where it is wrong, and left where it is right."""
+
+import numpy as np
+import pytest
+
+from sagedock.algorithms.deepar.spread import FACTORS, fitted, widened
+
+HORIZON = 12
+
+
+def forecasts(wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Normal paths of 400 windows of very different sizes whose truth is `wrong` (horizon,) times as far away."""
+    random = np.random.default_rng(0)
+    unit = random.lognormal(0, 3, (400, 1))
+    middle = unit * random.normal(5, 1, (400, HORIZON))
+    paths = middle[:, None] + unit[:, None] * random.normal(0, 1, (400, 100, HORIZON))
+    truth = middle + unit * wrong * random.normal(0, 1, (400, HORIZON))
+    return paths.astype(np.float32), truth.astype(np.float32)
+
+
+@pytest.mark.parametrize("wrong", [0.7, 1.0, 2.0])
+def test_a_spread_that_is_wrong_is_put_right(wrong: float) -> None:
+    """Behind it, 80 % intervals cover 80 %."""
+    paths, truth = forecasts(np.full(HORIZON, wrong))
+    truth[::7, 3] = np.nan
+    spread = fitted(paths, truth)
+    np.testing.assert_allclose(spread, wrong, rtol=0.25)
+    low, high = np.quantile(widened(paths, spread), (0.1, 0.9), axis=1)
+    inside = ((truth >= low) & (truth <= high))[np.isfinite(truth)].mean()
+    assert abs(inside - 0.8) < 0.03
+
+
+def test_each_step_of_the_horizon_has_its_own_factor() -> None:
+    growing = np.linspace(0.8, 3.0, HORIZON)
+    spread = fitted(*forecasts(growing))
+    assert len(spread) == HORIZON
+    np.testing.assert_allclose(spread, growing, rtol=0.4)
+    assert spread[-1] > 2 * spread[0]
+
+
+def test_paths_keep_their_median_and_their_order() -> None:
+    paths, _ = forecasts(np.ones(HORIZON))
+    spread = np.linspace(0.5, 2, HORIZON).tolist()
+    wider = widened(paths, spread)
+    assert wider.dtype == np.float32
+    np.testing.assert_allclose(np.median(wider, axis=1), np.median(paths, axis=1), rtol=1e-4)
+    np.testing.assert_array_equal(np.argsort(wider[0, :, 0]), np.argsort(paths[0, :, 0]))
+    np.testing.assert_allclose(np.std(wider, axis=1), np.std(paths, axis=1) * np.asarray(spread), rtol=1e-3)
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 3, 7, 100])
+def test_any_horizon_has_a_factor_for_each_step(horizon: int) -> None:
+    """Also where all paths are one, and where nothing is known of the truth."""
+    spread = fitted(np.zeros((3, 5, horizon), np.float32), np.full((3, horizon), np.nan, np.float32))
+    assert len(spread) == horizon
+    assert FACTORS.min() <= min(spread) <= max(spread) <= FACTORS.max() + 1e-9
