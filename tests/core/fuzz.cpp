@@ -24,6 +24,7 @@
 #include "classifier.hpp"
 #include "csv.hpp"
 #include "cuts.hpp"
+#include "documents.hpp"
 #include "examples.hpp"
 #include "growth.hpp"
 #include "instances.hpp"
@@ -466,6 +467,32 @@ void fuzz_instances(std::string_view text) {
     }
 }
 
+// Counts of words in every format; `exact` holds the text in memory of its size.
+void fuzz_documents(std::string_view text) {
+    namespace topics = sagedock::topics;
+    const std::size_t columns = 1 + text.size() % 6;
+    const auto exact = exactly<char>(text.size());
+    std::copy(text.begin(), text.end(), exact.get());
+    const std::string_view body(exact.get(), text.size());
+    const auto check = [&](const topics::Documents& found) {
+        require(found.starts.front() == 0 && found.starts.back() == static_cast<std::int64_t>(found.words.size()), "all words in documents");
+        require(found.words.size() == found.counts.size(), "a count for each word");
+        for (std::size_t row = 0; row < found.rows(); ++row)
+            for (std::int64_t i = found.starts[row]; i < found.starts[row + 1]; ++i) {
+                require(found.words[i] >= 0 && static_cast<std::size_t>(found.words[i]) < columns, "words of the vocabulary");
+                require(i == found.starts[row] || found.words[i - 1] < found.words[i], "words in order");
+                require(found.counts[i] >= 1 && found.counts[i] <= topics::most_count && found.counts[i] == std::floor(found.counts[i]), "counts");
+            }
+    };
+    for (const auto read : {topics::read_lines_of_counts, topics::read_instances_of_counts, topics::read_instance_lines_of_counts}) {
+        topics::Documents found;
+        if (read(body, columns, found)) check(found);
+    }
+    topics::Documents found;
+    require(topics::read_records_of_counts(body, columns, found).bytes <= body.size(), "no more bytes than there are");
+    check(found);
+}
+
 // The bytes of `text` one after another, for ever; 0 when there are none.
 class Bytes {
 public:
@@ -575,6 +602,9 @@ const std::map<std::string, Kernel> kernels = {
     {"questions", {fuzz_questions, {R"({"instances": ["a \u00e9\ud83d\ude00\n", "b"], "configuration": {"k": 2}})", R"({"source": "one", "k": 3})" "\n" R"({"source":"two\\"})"}}},
     {"classifier", {fuzz_classifier, {"\x05\x20\x03 some bytes that are numbers, as they stand here, a b c", std::string(100, '\x42') + "a b"}}},
     {"learning", {fuzz_learning, {"\x05\x03\x01\x04 some bytes that are numbers, as they stand here", std::string("\x02\x11\x06\x02") + std::string(90, '\x31')}}},
+    {"documents", {fuzz_documents, {"1,0,0,2\n0,0,0,0\r\n3,0.0,1e1,0", R"({"instances":[{"features":[1,0.0,2]},{"data":{"features":{"keys":[2,0],"shape":[3],"values":[1,4]}}}]})",
+                                    R"({"data":{"features":[0,0,1]}})" "\n" R"({"features":{"values":[1,2,3]}})" "\n",
+                                    std::string("\x0a\x23\xd7\xce\x21\0\0\0\x0a\x1f\x0a\x06values\x12\x15\x12\x13\x0a\x08\0\0\x40\x40\0\0\xa0\x40\x12\x03\x01\xac\x02\x1a\x02\x06\0\0\0\0", 44)}}},
     {"topics", {fuzz_topics, {"\x13\x0c\x09 some tokens of documents, as they stand here, one behind the other", std::string(120, '\x17') + "a b c d"}}},
     {"mixtures", {fuzz_mixtures, {"\x03\x02 some bytes that are numbers, too, as they stand here, one after the other", std::string("\x12\x01") + std::string(200, '\x3d')}}},
     {"recurrence", {fuzz_recurrence, {std::string("\x03\x07\x05") + std::string(40, '\x42') + " states and gates", std::string(90, '\xfe') + "\x01\x02"}}},

@@ -37,6 +37,7 @@ KERNELS = (
     "questions",
     "classifier",
     "learning",
+    "documents",
     "topics",
     "mixtures",
     "recurrence",

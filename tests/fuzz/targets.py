@@ -25,9 +25,19 @@ from sagedock.algorithms.blazingtext.quantised_matrix import QuantisedMatrix, Qu
 from sagedock.contracts import archives, manifest, signatures
 from sagedock.errors import UserError
 from sagedock.formats import csv, instances, libsvm, parquet, records, requests
-from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, RECORDIO, negotiate, parse_media_type
+from sagedock.formats.media_types import (
+    CSV,
+    JSON,
+    JSON_LINES,
+    LIBSVM,
+    PARQUET,
+    PLAIN_TEXT,
+    RECORDIO,
+    negotiate,
+    parse_media_type,
+)
 from sagedock.formats.table import Table
-from tests.fuzz import hosts
+from tests.fuzz import hosts, topics
 from tests.without_core import without_core
 
 COLUMNS = 5
@@ -303,5 +313,14 @@ TARGETS = {
     "vectors": Target(read_vectors, VECTOR_SEEDS, (b" ", b"\n", b"e", b"nan", b"_", b"\t")),
     "signatures": Target(recognise, FILE_SEEDS, (b"PK\x03\x04", b"\x93NUMPY", b"\x80\x04", b"cos\nsystem\n", b".")),
     "handshake": Target(hosts.handshake, hosts.HANDSHAKE_SEEDS, (b"sagedock", bytes(32))),
+    "counts-csv": Target(topics.request(CSV), topics.CSV_SEEDS, CSV_TOKENS),
+    "counts-json": Target(topics.request(JSON), topics.JSON_SEEDS, (*JSON_TOKENS, b"-1", b"0.5", b'"text"')),
+    "counts-jsonlines": Target(topics.request(JSON_LINES), topics.LINES_SEEDS, (*JSON_TOKENS, b"-1", b"0.5", b"\n")),
+    "counts-recordio": Target(topics.request(RECORDIO), topics.RECORDIO_SEEDS, (b"\x0a\x23\xd7\xce", b"values")),
+    "counts-text": Target(topics.request(PLAIN_TEXT), topics.TEXT_SEEDS, (b"apple", b"\n", b"\xff")),
+    "counts-csv-channel": Target(topics.training(CSV, lambda: SCRATCH.path), topics.CSV_SEEDS, CSV_TOKENS),
+    "counts-recordio-channel": Target(topics.training(RECORDIO, lambda: SCRATCH.path), topics.RECORDIO_SEEDS),
+    "embeddings": Target(topics.read_embeddings(lambda: SCRATCH.path), topics.EMBEDDING_SEEDS, (b" ", b"\n", b"nan")),
+    "vocabulary": Target(topics.read_vocabulary, topics.VOCABULARY_SEEDS, JSON_TOKENS),
     "frames": Target(hosts.frames, hosts.FRAME_SEEDS, (b"SDFR", b"SDFR\x08", bytes(8))),
 }

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from sagedock.errors import UserError
+from sagedock.formats.cells import narrowed
 from sagedock.topics.documents import Floats
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ def _lines(
 
 def _numbers(text: bytes, name: str, line: int, dimensions: int) -> Floats:
     try:
-        vector = np.array(text.split(), np.float32)
+        vector = narrowed(np.array(text.split(), np.float64))
     except ValueError as error:
         raise _no_vectors(name, line, f"{text[:40]!r}") from error
     if len(vector) != dimensions or not np.isfinite(vector).all():
