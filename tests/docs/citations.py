@@ -18,6 +18,9 @@ _RECORDIO = re.compile(rf"\brecordio ({_NUMBERS})", re.IGNORECASE)
 _XGBOOST = re.compile(rf"\b(?:xgboost|statements?|defects?) ({_NUMBERS})", re.IGNORECASE)
 _OTHERS = {name: re.compile(rf"\b{name} ({_NUMBERS})", re.IGNORECASE) for name in ("rcf", "blazingtext")}
 """Algorithms whose specifications number their statements plainly."""
+_TOPICS = re.compile(rf"\bntm_lda ([NL]\d+(?:{_JOIN}[NL]\d+)*)")
+"""Those of NTM and of LDA stand in one specification."""
+_TOPIC_ITEM = re.compile(r"([NL])(\d+)(?: to [NL](\d+))?")
 _ITEM = re.compile(rf"({_NUMBER})(?: to ({_NUMBER}))?")
 
 
@@ -35,8 +38,8 @@ def statements(docstring: str) -> set[str]:
     """The statements that a docstring cites.
 
     Spelled as in docs/conformance.md: contract `B07`, `xgboost 28`, `xgboost 8.4` (a defect of its section 8),
-    `recordio 8.4`, `rcf 7`, `blazingtext 15`. Numbers of other sections, such as xgboost 7.4 or rcf 6.1, are no
-    statements.
+    `recordio 8.4`, `rcf 7`, `blazingtext 15`, `ntm_lda N4`. Numbers of other sections, such as
+    xgboost 7.4 or rcf 6.1, are no statements.
     """
     text = " ".join(docstring.split())
     found = {
@@ -50,6 +53,12 @@ def statements(docstring: str) -> set[str]:
         for numbers in _XGBOOST.findall(text)
         for item in _items(numbers)
         if "." not in item or item[:2] == "8."
+    }
+    found |= {
+        f"ntm_lda {letter}{number}"
+        for items in _TOPICS.findall(text)
+        for letter, first, last in _TOPIC_ITEM.findall(items)
+        for number in range(int(first), int(last or first) + 1)
     }
     for name, pattern in _OTHERS.items():
         items = (item for numbers in pattern.findall(text) for item in _items(numbers))

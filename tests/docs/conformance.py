@@ -22,6 +22,8 @@ NUMBERS = (
     *(f"recordio 8.{number}" for number in range(1, 21)),
     *(f"rcf {number}" for number in range(1, 30)),
     *(f"blazingtext {number}" for number in range(1, 29)),
+    *(f"ntm_lda N{number}" for number in range(1, 25)),
+    *(f"ntm_lda L{number}" for number in range(1, 11)),
 )
 """Every statement of the specifications, in the document's order."""
 

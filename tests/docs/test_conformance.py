@@ -21,6 +21,7 @@ BEGINNINGS = ("As ", "Next: ", "Not checked", "On other data: ", "Does not apply
         ("Statement 37, contract C10,\n    defect 8.3: equal.", {"xgboost 37", "C10", "xgboost 8.3"}),
         ("Recordio 8.4 to 8.6, and 8.9 (flag 3).", {f"recordio 8.{number}" for number in (4, 5, 6, 9)}),
         ("Xgboost 7.4 and 49; XGBoost 3.2 fails on 12 pairs.", {"xgboost 49"}),
+        ("By hand: ntm_lda N4 to N6, L3 and L10", {f"ntm_lda {one}" for one in ("N4", "N5", "N6", "L3", "L10")}),
         ("Blazingtext 8 to 10 and 25, spec 7.3.", {f"blazingtext {number}" for number in (8, 9, 10, 25)}),
         ("rcf 6.1, rcf 5, 6: 80 samples; Rcf 9 to 11 and section 6.3.", {f"rcf {n}" for n in (5, 6, 9, 10, 11)}),
         ("Issue items 1 and 7, section 6.4, contract 1.3.1, RFC 4180.", set()),
