@@ -27,6 +27,7 @@ void bind_text(nb::module_& module);
 void bind_tokenizer(nb::module_& module);
 void bind_topics(nb::module_& module);
 void bind_documents(nb::module_& module);
+void bind_forecaster(nb::module_& module);
 
 namespace {
 
@@ -198,4 +199,5 @@ NB_MODULE(_core, module) {
     bind_tokenizer(module);
     bind_topics(module);
     bind_documents(module);
+    bind_forecaster(module);
 }

@@ -26,6 +26,7 @@
 #include "cuts.hpp"
 #include "documents.hpp"
 #include "examples.hpp"
+#include "forecaster.hpp"
 #include "growth.hpp"
 #include "instances.hpp"
 #include "lines.hpp"
@@ -566,6 +567,38 @@ void fuzz_growth(std::string_view text) {
     for (std::size_t i = 0; i < cut_count; ++i) require(std::isfinite(cut[i]), "cuts are numbers");
 }
 
+// A network, what it knows and how many paths from the bytes; numbers of any size, and some that are none.
+void fuzz_forecaster(std::string_view text) {
+    Bytes byte(text);
+    const std::size_t cells = 1 + byte() % 20, layers = 1 + byte() % 3, statics = byte() % 4, covariates = byte() % 4;
+    const std::size_t context = 1 + byte() % 6, horizon = byte() % 9, paths = byte() % 8;
+    const auto likelihood = static_cast<sagedock::Likelihood>(byte() % 5);
+    std::vector<std::size_t> lags(1, 1 + byte() % 3);
+    while (lags.size() < 9 && byte() % 4) lags.push_back(lags.back() + 1 + byte() % 4);
+    const auto numbers = [&byte](std::size_t count) {
+        auto made = exactly<float>(count);
+        for (std::size_t i = 0; i < count; ++i) made[i] = byte.rarely() ? byte.number() : (byte() - 128) / 128.0F;
+        return made;
+    };
+    std::vector<sagedock::LstmLayer> made;
+    const std::size_t inputs = lags.size() + statics + covariates, parameters = sagedock::parameters_of(likelihood);
+    for (std::size_t i = 0; i < layers; ++i) {
+        const std::size_t width = i == 0 ? inputs : cells;
+        const auto first = numbers(4 * cells * width), second = numbers(4 * cells * cells), bias = numbers(4 * cells);
+        made.emplace_back(width, cells, first.get(), second.get(), bias.get());
+    }
+    const auto outputs = numbers(parameters * cells), output_bias = numbers(parameters), skip = numbers(lags.size());
+    const sagedock::Forecaster forecaster(std::move(made), lags, statics, covariates, context, likelihood, outputs.get(),
+                                          output_bias.get(), byte() % 2 ? skip.get() : nullptr, byte() % 2 == 1);
+    const auto history = numbers(forecaster.history()), known = numbers((context + horizon) * covariates), fixed = numbers(statics);
+    const auto samples = exactly<float>(paths * horizon);
+    const double scale = std::max(1e-10, std::fabs(static_cast<double>(byte.number())));
+    forecaster.sample({history.get(), known.get(), fixed.get(), std::isfinite(scale) ? scale : 1.0, current_seed}, horizon,
+                      static_cast<std::size_t>(byte()), paths, samples.get());
+    if (likelihood != sagedock::Likelihood::beta) return;
+    for (std::size_t i = 0; i < paths * horizon; ++i) require(!(samples[i] < 0 || samples[i] > 1), "a share");
+}
+
 #include "fuzz_text.hpp"
 
 struct Kernel {
@@ -597,6 +630,7 @@ const std::map<std::string, Kernel> kernels = {
     {"instances", {fuzz_instances, {"{\"instances\": [{\"features\": [1]}]}", "{\"instances\":[{\"features\":[1.5,-2e3]},{\"features\":[0,1]}]}\n",
                                     "{\"features\":[1]}\n{\"features\":[0.25]}\n", "{\"features\":[1,2,3]}", "{\"features\": [1, 2]}\r\n\n"}}},
     {"cuts", {fuzz_cuts, {std::string(64, '\x01') + std::string(64, '\x02'), "\x01\x03\x02\x03 a tree and another", tables[0]}}},
+    {"forecaster", {fuzz_forecaster, {std::string(90, '\x07') + std::string(90, '\x42'), "\x0b\x01\x02\x03\x05\x07 a network and a series", tables[0]}}},
     {"growth", {fuzz_growth, {std::string("\x01\x07\x02") + std::string(64, '\x03'), "\x02\x0b\x01 some points", tables[0]}}},
     {"text", {fuzz_text, {"__label__A  the movie was\texcellent\n__label__b na\xc3\xafve </s> \xe6\x9d\xb1\n\nthe the", "a b c d e f g h i j k __label__ "}}},
     {"questions", {fuzz_questions, {R"({"instances": ["a \u00e9\ud83d\ude00\n", "b"], "configuration": {"k": 2}})", R"({"source": "one", "k": 3})" "\n" R"({"source":"two\\"})"}}},

@@ -32,6 +32,7 @@ KERNELS = (
     "nearest",
     "cuts",
     "growth",
+    "forecaster",
     "instances",
     "text",
     "questions",
