@@ -101,3 +101,11 @@ def test_a_damaged_one_is_refused(tmp_path, content):
     (tmp_path / "vocabulary.json").write_bytes(content)
     with pytest.raises(ModelError, match=r"vocabulary.json.*deploy the model's archive again"):
         vocabulary.read(tmp_path, 2)
+
+
+def test_few_texts_are_counted_as_many_are():
+    made = Vocabulary(["apple", "pear", "plum"], Preparation())
+    texts = ["plum pear, plum", "", "nothing", "apple-pear PLUM"] * 5
+    many = made.documents(texts).dense()
+    assert many[:4].tolist() == [[0, 1, 2], [0, 0, 0], [0, 0, 0], [1, 1, 1]]
+    assert [made.documents([text]).dense()[0].tolist() for text in texts] == many.tolist()

@@ -108,21 +108,29 @@ def _instances(found: Sequence[Any], verbose: bool, feature_dim: int, vocabulary
     """The documents of JSON values, some of which may be texts."""
     if not found:
         raise UserError("instances is empty: send one document at least", field="instances")
-    texts = {number: text for number, value in enumerate(found) if (text := _text(value, number + 1)) is not None}
-    rows: list[Row] = []
-    if texts:
-        known = _known(vocabulary, f"row {min(texts) + 1}: text")
-        prepared = known.documents(list(texts.values()))
-    for number, value in enumerate(found, start=1):
-        if number - 1 in texts:
-            rows.append(_EMPTY)
-        else:
-            rows.append(counted(instances.read(value, number).features, f"row {number}", feature_dim, number))
-    documents = Documents.of_rows(rows, feature_dim)
-    if texts:
-        documents = _merged(documents, prepared, np.fromiter(texts, np.int64, len(texts)))
+    texts = [_text(value, number) for number, value in enumerate(found, start=1)]
+    documents = _documents(found, texts, feature_dim, vocabulary)
     wordy = [verbose or _is_verbose(value, number) for number, value in enumerate(found, start=1)]
     return Request(documents, wordy if any(wordy) else ())
+
+
+def _documents(
+    found: Sequence[Any], texts: Sequence[str | None], feature_dim: int, vocabulary: Vocabulary | None
+) -> Documents:
+    """Those of the values that have a text, and of the others, which hold counts, in their order."""
+    given = [text for text in texts if text is not None]
+    prepared = _known(vocabulary, f"row {1 + texts.index(given[0])}: text").documents(given) if given else None
+    if prepared is not None and len(given) == len(found):
+        return prepared
+    rows = [
+        _EMPTY
+        if text is not None
+        else counted(instances.read(value, number).features, f"row {number}", feature_dim, number)
+        for number, (value, text) in enumerate(zip(found, texts, strict=True), start=1)
+    ]
+    documents = Documents.of_rows(rows, feature_dim)
+    places = np.flatnonzero([text is not None for text in texts])
+    return documents if prepared is None else _merged(documents, prepared, places)
 
 
 _EMPTY: Row = (np.empty(0, np.int64), np.empty(0, np.float32))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +41,7 @@ class Vocabulary:
         """How many words."""
         return len(self.words)
 
-    def documents(self, texts: Iterable[str]) -> Documents:
+    def documents(self, texts: Sequence[str]) -> Documents:
         """One document for each text, empty where it has no word of the vocabulary."""
         return self._lexicon.documents(texts)
 
