@@ -16,14 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from sagedock.algorithms.deepar.parameters import DEVIATION, Architecture, Parameters
+from sagedock.algorithms.deepar.parameters import DEVIATION, LEAST_SPREAD, SMALLEST_SCALE, Architecture, Parameters
 from sagedock.algorithms.deepar.recurrence import Kept, Recurrence
 
 Tensor = Any
 
-SMALLEST_SCALE = 1e-10
-LEAST_SPREAD = 1e-3
-"""Of values around their mean, in units of it: rounding is not taken for what happens."""
 _EPSILON = 1.1920929e-07
 """Of float32: no likelihood becomes narrower."""
 

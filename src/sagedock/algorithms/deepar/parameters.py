@@ -26,6 +26,9 @@ Floats = NDArray[np.float32]
 
 DESCRIPTION, ARRAYS = "model_algo-1", "model_algo-1.safetensors"
 MEAN, DEVIATION = "mean", "deviation"
+SMALLEST_SCALE = 1e-10
+LEAST_SPREAD = 1e-3
+"""Of values around their mean, in units of it: rounding is not taken for what happens."""
 
 PARAMETERS = {
     "gaussian": ("mu", "sigma"),
