@@ -19,7 +19,7 @@ from sagedock.contracts import documents
 from sagedock.contracts.exits import INTERRUPTED
 from sagedock.errors import SagedockError, UserError
 
-COMMANDS = ("train", "serve", "plan", "run", "delete", "transform", "list", "describe")
+COMMANDS = ("train", "serve", "plan", "run", "delete", "transform", "convert", "list", "describe")
 PLACES = {
     "process": "sagedock.local.processes",
     "docker": "sagedock.local.containers",
@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     delete = commands.add_parser("delete", help="stop and delete what sagedock run made of a document")
     _add_place(delete)
     _add_transform(commands)
+    _add_convert(commands)
     commands.add_parser("list", help="list the algorithms")
     describe = commands.add_parser("describe", help="print an algorithm's channels, types and hyperparameters as JSON")
     describe.add_argument("algorithm")
@@ -183,6 +184,30 @@ def _add_transform(commands: Any) -> None:
     )
 
 
+def _add_convert(commands: Any) -> None:
+    meaning = "turn a long table of series into DeepAR's JSON Lines, or these into a table"
+    convert = commands.add_parser("convert", help=meaning, description=meaning)
+    convert.add_argument("source", type=Path, help="a table (.csv, .csv.gz, .parquet), or records (.json, .json.gz)")
+    convert.add_argument("result", type=Path, help="records where the source is a table, else a table")
+    convert.add_argument("--freq", required=True, help="time_freq: a whole number and one of M, W, D, H, min")
+    convert.add_argument("--item", default="item", help="the column that names the series; '' for one series alone")
+    convert.add_argument("--time", default="timestamp", help="the column of times (default: timestamp)")
+    convert.add_argument("--target", default="target", help="the column of values (default: target)")
+    for name, becomes in (("feature", "a series of dynamic_feat"), ("category", "a number of cat")):
+        text = f"a column that becomes {becomes}; once for each"
+        convert.add_argument(f"--{name}", action="append", default=[], metavar="COLUMN", help=text)
+    convert.add_argument(
+        "--duplicates",
+        choices=("refuse", "first", "last", "mean", "sum"),
+        default="refuse",
+        help="what becomes of a time that stands twice for an item",
+    )
+    convert.add_argument("--floor", action="store_true", help="take each time for the period that it lies in")
+    convert.add_argument(
+        "--future", type=int, default=0, metavar="STEPS", help="last steps of each series that only features are of"
+    )
+
+
 def _train(_options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     # process 1 of a container is deaf to signals it has no handler for, and the imports below take a moment
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
@@ -251,6 +276,22 @@ def _transform(options: argparse.Namespace, environment: Mapping[str, str]) -> i
     )
 
 
+def _convert(options: argparse.Namespace, _environment: Mapping[str, str]) -> int:
+    from sagedock.algorithms.deepar.conversion import convert
+
+    told = convert(
+        options.source,
+        options.result,
+        options.freq,
+        {name: getattr(options, name) for name in ("item", "time", "target", "feature", "category")},
+        duplicates=options.duplicates,
+        floor=options.floor,
+        future=options.future,
+    )
+    sys.stdout.write(f"{told} written to {options.result}\n")
+    return 0
+
+
 def _list(_options: argparse.Namespace, _environment: Mapping[str, str]) -> int:
     from sagedock import algorithms
 
@@ -273,6 +314,7 @@ _COMMANDS = {
     "run": _run,
     "delete": _delete,
     "transform": _transform,
+    "convert": _convert,
     "list": _list,
     "describe": _describe,
 }

@@ -73,7 +73,7 @@ def _block(figure: Figure, prefix: str) -> tuple[str, Any]:
         return "matrix", {"figure": figure, "shades": _shades(figure.counts)}
     if isinstance(figure, _Drawn):
         name = "wide_chart" if isinstance(figure, SeriesChart | FanChart | MapChart) else "chart"
-        return name, {"figure": figure, "svg": _drawn(figure, prefix)}
+        return name, {"figure": figure, "svg": _drawn(figure, prefix), "from_end": isinstance(figure, FanChart)}
     if isinstance(figure, BarChart):
         return "bars", {
             "figure": figure,

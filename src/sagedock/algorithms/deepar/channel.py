@@ -28,12 +28,10 @@ from sagedock.contracts.hyperparameters import Values
 from sagedock.errors import UserError
 from sagedock.formats import instances
 from sagedock.formats.blocks import LONGEST_LINE, GrowingArray
-from sagedock.formats.media_types import GZIPPED_JSON, JSON, JSON_LINES, PARQUET, parse_media_type
+from sagedock.formats.media_types import GZIPPED_JSON, JSON_LINES, PARQUET, parse_media_type
 
 log = logging.getLogger(__name__)
 
-CONTENT_TYPES = (JSON_LINES, JSON, GZIPPED_JSON, PARQUET)
-"""JSON means JSON Lines here, as the built-in's `json` does."""
 
 _ENDS = {".json": JSON_LINES, ".json.gz": GZIPPED_JSON, ".parquet": PARQUET}
 _BEGINNINGS = {b"\x1f\x8b": GZIPPED_JSON, b"PAR1": PARQUET}
