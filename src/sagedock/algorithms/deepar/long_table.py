@@ -34,9 +34,9 @@ class Columns:
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Every one of them."""
+        """Every one of them, once: an item may be a category, too."""
         item = () if self.item is None else (self.item,)
-        return (*item, self.time, self.target, *self.features, *self.categories)
+        return tuple(dict.fromkeys((*item, self.time, self.target, *self.features, *self.categories)))
 
 
 @dataclass(frozen=True)
