@@ -228,6 +228,8 @@ class Algorithm:
     """Whether an answer has the type of its request, whatever Accept says."""
     hosts: Literal["one", "many"] = "one"
     """Whether several hosts may train one model; the flow refuses more than one to algorithms of one."""
+    needs: Sequence[str] = field(default=())
+    """Packages that training needs and that an installation may lack, such as torch; the flow then says so at once."""
     unneeded: Sequence[str] = field(default=())
     """Packages that a library below imports merely because they are installed. They are hidden while a model is trained
     or loaded, which saves seconds and memory."""

@@ -46,12 +46,23 @@ def gpu(client: docker.DockerClient) -> Engine:
     return _engine(client, "sagedock:gpu")
 
 
+@pytest.fixture(scope="session")
+def cpu_without_torch(client: docker.DockerClient) -> Engine:
+    """The CPU image that `scripts/build cpu --without-torch` makes."""
+    return _engine(client, "sagedock:cpu-without-torch")
+
+
 def _engine(client: docker.DockerClient, image: str) -> Engine:
     try:
         client.images.get(image)
     except ImageNotFound:
-        pytest.skip(f"there is no image {image}: scripts/build {image.rpartition(':')[2]} makes it")
+        pytest.skip(f"there is no image {image}: scripts/build {_arguments(image)} makes it")
     return Engine(client, image)
+
+
+def _arguments(image: str) -> str:
+    """What scripts/build is given to make it: cpu, or cpu --without-torch."""
+    return image.rpartition(":")[2].replace("-without", " --without")
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ALLOWED = re.compile(r"TORCH_SOURCE|/torch\.txt|NVIDIA_|/[cg]pu\.txt|image\.title=")
-"""What may differ: torch and where it comes from, the lock, the NVIDIA environment, and the image's own title."""
+ALLOWED = re.compile(r"ARG TORCH_SOURCE=|NVIDIA_|/[cg]pu\.txt|image\.title=")
+"""What may differ: where torch comes from, the lock, the NVIDIA environment, and the image's own title."""
 
 
 def _lines(variant: str) -> list[str]:
@@ -22,7 +24,8 @@ def test_the_two_differ_only_where_a_gpu_matters() -> None:
     compared = difflib.ndiff(_lines("cpu"), _lines("gpu"))
     differing = [line for line in compared if line.startswith(("- ", "+ "))]
     assert [line for line in differing if not ALLOWED.search(line)] == []
-    assert [line for line in differing if line.startswith("+ ARG TORCH_SOURCE=")], "the GPU image takes TORCH_SOURCE"
+    sources = [line for line in differing if "ARG TORCH_SOURCE=" in line]
+    assert sources == ["- ARG TORCH_SOURCE=https://download.pytorch.org/whl/cpu", "+ ARG TORCH_SOURCE="]
 
 
 @pytest.mark.parametrize("variant", ["cpu", "gpu"])
@@ -51,7 +54,7 @@ def test_the_core_is_compiled_in_a_stage_of_its_own_before_the_code_is_copied() 
     lines = _lines("cpu")
     installed, sources, compiled, code = (
         next(number for number, line in enumerate(lines) if words in line)
-        for words in ("--requirement /tmp/build.txt", "COPY src/core", "build_ext", "COPY src/sagedock")
+        for words in ("-r /compile/build.txt", "COPY src/core", "build_ext", "COPY src/sagedock")
     )
     assert installed < sources < compiled < code
 
@@ -85,10 +88,49 @@ def test_each_variant_picks_one_xgboost() -> None:
 
 
 def test_torch_comes_by_itself() -> None:
-    """One version: with CUDA in the GPU image, without in .venv; none in the CPU image and the quickstart."""
+    """One version: from the lock's hashes where it has CUDA, from TORCH_SOURCE where it has not; so no other lock has it."""
     locks = {file.stem: file.read_text() for file in (ROOT / "requirements").glob("*.txt")}
     assert [name for name, text in locks.items() if re.search(r"^torch==", text, re.MULTILINE)] == ["torch"]
     cuda = {name: re.findall(r"^((?:nvidia|cuda)-\S+)==", text, re.MULTILINE) for name, text in locks.items()}
     assert cuda.pop("torch")
     assert cuda.pop("gpu") == ["nvidia-nccl-cu12"], "XGBoost's"
     assert set(map(tuple, cuda.values())) == {()}
+
+
+def test_what_torch_needs_is_hashed_and_in_no_image_without_it() -> None:
+    """Docs 0033: an image made without torch has none of it; the same versions are in .venv."""
+    pinned = {
+        name: set(re.findall(r"^[a-z0-9._-]+==\S+", (ROOT / "requirements" / f"{name}.txt").read_text(), re.MULTILINE))
+        for name in ("torch-needs", "cpu", "gpu", "dev")
+    }
+    assert {"sympy", "networkx", "fsspec", "filelock"} <= {pin.partition("==")[0] for pin in pinned["torch-needs"]}
+    assert pinned["torch-needs"] <= pinned["dev"]
+    assert not pinned["torch-needs"] & (pinned["cpu"] | pinned["gpu"])
+
+
+@pytest.mark.parametrize("arguments", [["tpu"], [], ["cpu", "--torch-source"], ["cpu", "--no-torch", "x"]])
+def test_build_refuses_what_it_does_not_know(arguments: list[str]) -> None:
+    """Before Docker is asked for anything, and with the usage."""
+    run = subprocess.run([ROOT / "scripts" / "build", *arguments], capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "--without-torch" in run.stderr
+
+
+def test_torch_comes_from_where_this_machine_says(tmp_path: Path) -> None:
+    """TORCH_SOURCE, else a folder of pip's configuration that holds it, else PyTorch's own index."""
+    empty, full = tmp_path / "empty", tmp_path / "full"
+    for folder in (empty, full):
+        folder.mkdir()
+    (full / "torch-2.13.0+cpu-cp311-cp311-linux_x86_64.whl").touch()
+    places = []
+    for variables in (
+        {"TORCH_SOURCE": "https://here"},
+        {"PIP_FIND_LINKS": f"{empty} {full}"},
+        {"PIP_FIND_LINKS": f"{empty}"},
+    ):
+        environment = {name: value for name, value in os.environ.items() if name != "TORCH_SOURCE"} | variables
+        run = subprocess.run(
+            [ROOT / "scripts" / "torch-source"], env=environment, capture_output=True, text=True, check=True
+        )
+        places.append(run.stdout.strip())
+    assert places == ["https://here", str(full), "https://download.pytorch.org/whl/cpu"]

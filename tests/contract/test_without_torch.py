@@ -1,0 +1,33 @@
+"""Where torch is not installed, as in an image made without it: what needs it says so, and all else trains."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.platform import PATIENCE_SECONDS
+
+WITHOUT_TORCH = (
+    "import os, sys; sys.modules['torch'] = None; from sagedock.training.run import run; sys.exit(run(os.environ))"
+)
+"""To this process torch is not installed: None is how Python is told that a package is absent."""
+
+
+def test_training_without_torch(make_job, algorithm) -> None:
+    """Issues 6 and 7: no stack trace after the data were read, but the reason and the two ways out, at once."""
+    job = make_job()
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH],
+        env=job.variables,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    if "torch" in algorithm.needs:
+        assert done.returncode == 1
+        assert f"{algorithm.name} trains with torch, which is not installed here" in job.failure.splitlines()[0]
+        assert "--without-torch" in job.failure
+        assert "sagedock[torch]" in job.failure
+    else:
+        assert (done.returncode, job.failure) == (0, ""), done.stderr
