@@ -86,7 +86,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 def test_commands_exist(document: Path) -> None:
     """Scripts, subcommands of sagedock and modules to run, wherever they are named as code."""
     code = "\n".join(CODE.findall(OUTPUT.sub("", text(document))))
-    scripts = set(re.findall(r"(?<![\w/])scripts/([a-z]+)", text(document)))
+    scripts = set(re.findall(r"(?<![\w/])scripts/([a-z]+(?:-[a-z]+)*)", text(document)))
     assert {name for name in scripts if not (ROOT / "scripts" / name).is_file()} == set()
     # a word after the command, at the start of code or after its path; options and placeholders are no subcommands
     commands = set(re.findall(r"(?:^|`|bin/)sagedock ([a-z]+)\b", code, re.MULTILINE))

@@ -64,7 +64,7 @@ def _megabytes(engine: Engine) -> float:
 
 
 def test_size(cpu: Engine, cpu_without_torch: Engine) -> None:
-    """Issue 2, item 9: without torch under 600 MB on the local base; docs 0033: with it under 1.1 GB (contract G08: 2)."""
+    """Issue 2, item 9: without torch under 600 MB on the local base; docs 0033: with it 1.1 GB (contract G08: 2)."""
     sizes = _megabytes(cpu), _megabytes(cpu_without_torch)
     assert sizes[0] < 1_100, f"{sizes} MB, of which {LOCAL_BASE} MB are the base"
     assert sizes[1] < 600, f"{sizes} MB, of which {LOCAL_BASE} MB are the base"

@@ -88,7 +88,7 @@ def test_each_variant_picks_one_xgboost() -> None:
 
 
 def test_torch_comes_by_itself() -> None:
-    """One version: from the lock's hashes where it has CUDA, from TORCH_SOURCE where it has not; so no other lock has it."""
+    """One version: from the lock's hashes where it has CUDA, from TORCH_SOURCE where not; no other lock has it."""
     locks = {file.stem: file.read_text() for file in (ROOT / "requirements").glob("*.txt")}
     assert [name for name, text in locks.items() if re.search(r"^torch==", text, re.MULTILINE)] == ["torch"]
     cuda = {name: re.findall(r"^((?:nvidia|cuda)-\S+)==", text, re.MULTILINE) for name, text in locks.items()}

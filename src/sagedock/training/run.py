@@ -113,8 +113,9 @@ def _refuse_without(packages: Sequence[str], name: str) -> None:
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
         raise PlatformError(
-            f"{name} trains with {' and '.join(missing)}, which is not installed here: take an image that scripts/build "
-            f"made without --without-torch, or install sagedock[{','.join(missing)}]. Its models are served without"
+            f"{name} trains with {' and '.join(missing)}, which is not installed here: take an image that "
+            f"scripts/build made without --without-torch, or install "
+            f"sagedock[{','.join(missing)}]. Its models are served without"
         )
 
 
