@@ -129,7 +129,10 @@ class Forecaster:
         return np.concatenate([*embedded, np.log(scales)[:, None].astype(np.float32)], axis=1).astype(np.float32)
 
     def _key(self, series: Series) -> int:
+        """By where the target rises and what is missing in it, so that a series in other units has the same draws."""
         content = hashlib.blake2b(digest_size=8, key=(self._seed % 2**64).to_bytes(8, "little"))
-        content.update(np.asarray([series.start, *series.cat.tolist()], np.int64).tobytes())
-        content.update(series.target.tobytes())
+        content.update(np.asarray([series.start, len(series), *series.cat.tolist()], np.int64).tobytes())
+        target = series.target
+        for marks in (target[1:] > target[:-1], np.isnan(target)):
+            content.update(np.packbits(marks).tobytes())
         return int.from_bytes(content.digest(), "little")
