@@ -130,6 +130,26 @@ class BarChart:
 
 
 @dataclass(frozen=True)
+class Ranking:
+    """A short list of names, largest value first, and a note such as what they are in sum."""
+
+    title: str
+    note: str
+    names: Sequence[str]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True)
+class RankingChart:
+    """Rankings side by side as bars, those of each by its own largest value."""
+
+    title: str
+    caption: str
+    alt: str
+    rankings: Sequence[Ranking]
+
+
+@dataclass(frozen=True)
 class ScatterChart:
     """Points (x[i], y[i]); `diagonal` adds the line y = x."""
 
@@ -147,13 +167,15 @@ class ScatterChart:
 class Points:
     """Points (x[i], y[i]) of one kind on a MapChart, the first ones those that matter most.
 
-    `labels` say what stands beside each point, where there is room; an empty one leaves the point unnamed.
+    `labels` say what stands beside each point, where there is room; an empty one leaves the point unnamed. With `sizes`
+    points are circles whose areas are to one another as these, and labels may stand on them.
     """
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
     labels: Sequence[str]
+    sizes: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -217,6 +239,7 @@ Figure: TypeAlias = (
     | FanChart
     | HistogramChart
     | BarChart
+    | RankingChart
     | ScatterChart
     | MapChart
     | MatrixChart

@@ -19,6 +19,8 @@ from sagedock.figures import (
     MatrixChart,
     Panel,
     Points,
+    Ranking,
+    RankingChart,
     ScatterChart,
     Section,
     SeriesChart,
@@ -69,9 +71,18 @@ def ordinary(text: str = "train") -> list[Figure]:
         MapChart(text, text, text, text, text, [cloud(text, 60, "word", 0), cloud("validation", 40, text, 1)]),
         MatrixChart(text, text, text, [text, "1"], [text, "1"], [[453, 9], [27, 52]]),
         BarChart(text, text, text, "gain", [text, "Day Mins"], [31.5, 2.25]),
+        RankingChart(text, text, text, [Ranking(text, text, [text, "word"], [0.2, 0.1]) for _ in range(7)]),
         Grid(text, text, ["Class", text], [[text, "0.5"], ["1", "0.75"]]),
+        Grid(text, text, ["Class", text, "Words"], [[text, "0.5", f"{text} " * 40], ["1", "0.75", ""]], texts=1),
         Facts(text, [(text, text)]),
     ]
+
+
+def circles(count: int) -> Points:
+    """Circles of many sizes, most of them in one place."""
+    x = [math.sin(number) / (1 + number % 3) for number in range(count)]
+    y = [math.cos(number * 1.3) / (1 + number % 4) for number in range(count)]
+    return Points("topics", x, y, [f"{n} word other" for n in range(count)], [1 / (1 + n) for n in range(count)])
 
 
 def series(text: str, length: int) -> SeriesChart:
@@ -118,6 +129,10 @@ def awkward() -> list[Figure]:
         FanChart("NaN fan", "", "A fan of NaN.", "x", "y", nothing, nothing, [Band("all", nothing, nothing)], nothing),
         HistogramChart("No counts", "", "No counts.", "score", "rows", [0, 1], [0], logarithmic=True),
         HistogramChart("Long name", "", "Long name.", "score", "rows", [0, 1], [5], [(LONG[:60], 0.5)]),
+        MapChart("Circles", "", "Circles.", "x", "y", [circles(30)]),
+        MapChart("One circle", "", "One circle.", "x", "y", [Points("one", [2], [2], ["its name"], [0.0])]),
+        RankingChart("No rankings", "", "No rankings.", []),
+        RankingChart("Empty", "", "An empty ranking.", [Ranking("none", "", [], []), Ranking(LONG, LONG, [LONG], [0])]),
         MapChart("No groups", "", "No groups.", "x", "y", []),
         MapChart("Empty map", "", "An empty map.", "x", "y", [Points("none", [], [], [])]),
         MapChart("NaN map", "", "A map of NaN.", "x", "y", [Points("nan", nothing, nothing, ["a", "b", "c"])]),

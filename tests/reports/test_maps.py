@@ -42,3 +42,21 @@ def test_points_without_a_place_or_a_name_are_not_named() -> None:
 def test_a_long_label_is_shortened() -> None:
     (text,) = drawn(Points("words", [0], [0], ["x" * 400]))
     assert text == "x" * (LONGEST_LABEL - 1) + "…"
+
+
+def test_circles_with_sizes_are_all_named_even_where_they_lie_on_one_another() -> None:
+    names = [f"{number} topic" for number in range(20)]
+    x, y = [number % 5 for number in range(20)], [number % 4 for number in range(20)]
+    assert drawn(Points("topics", x, y, names, [1 / (1 + number) for number in range(20)])) == names
+
+
+def test_the_area_of_a_circle_is_its_size() -> None:
+    picture = map_chart(
+        MapChart("Map", "", "A map.", "x", "y", [Points("t", [0, 1, 2], [0, 1, 0], [""] * 3, [4.0, 1.0, 1e-9])]), "f1-"
+    )
+    circles = [path for path in re.findall(r'd="(M[^"]*C[^"]*)"', picture) if path.count("C") == 8]
+    across = [[float(number) for number in re.findall(r"-?[\d.]+", path)][::2] for path in circles]
+    widths = sorted(max(numbers) - min(numbers) for numbers in across)
+    assert len(widths) == 3
+    assert abs(widths[2] / widths[1] - 2) < 0.01
+    assert abs(widths[0] - 5) < 0.01

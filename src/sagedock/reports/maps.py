@@ -21,7 +21,9 @@ MAP_WIDTH, MAP_HEIGHT = 9.0, 5.4
 LABEL_SIZE = 8.5
 LONGEST_LABEL = 24
 _NAMED, _UNNAMED = 4.0, 2.8  # sizes of points in units of 1/72 inch
+_LARGEST, _SMALLEST = 46.0, 5.0  # of those with sizes
 _GAP = 2.5
+_WITHIN = math.sqrt(0.5)
 _SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 """Where a label may stand beside its point, the best place first."""
 
@@ -52,14 +54,28 @@ class _Label:
     x: float
     y: float
     group: int
+    point: float = _NAMED
+    """How wide the point is."""
+
+    @property
+    def point_box(self) -> _Box:
+        """What the point fills; of a circle with a size a square within it."""
+        half = self.point / 2 * (1 if self.point <= _NAMED else _WITHIN)
+        return _Box(self.x - half, self.y - half, self.x + half, self.y + half)
 
     def places(self) -> Iterator[_Box]:
-        """The boxes that it could fill, the best first."""
-        wide, high, away = _width(self.text), LABEL_SIZE * 1.25, _NAMED / 2 + _GAP
+        """The boxes beside its point that it could fill, the best first."""
+        wide, high, away = _width(self.text), LABEL_SIZE * 1.25, self.point / 2 + _GAP
         for across, up in _SIDES:
             left = self.x + across * away - wide * (1 - across) / 2
             bottom = self.y + up * away - high * (1 - up) / 2
             yield _Box(left, bottom, left + wide, bottom + high)
+
+    @property
+    def on_point(self) -> _Box:
+        """The box in the middle of its point."""
+        wide, high = _width(self.text), LABEL_SIZE * 1.25
+        return _Box(self.x - wide / 2, self.y - high / 2, self.x + wide / 2, self.y + high / 2)
 
 
 def map_chart(chart: MapChart, prefix: str) -> str:
@@ -73,7 +89,7 @@ def map_chart(chart: MapChart, prefix: str) -> str:
         drawing, axes = blank(chart.x_label, chart.y_label, legend_rows(names), MAP_HEIGHT, MAP_WIDTH)
         axes.set(xticks=[], yticks=[])
         axes.set_aspect("equal", adjustable="datalim")
-        axes.margins(0.07)
+        axes.margins(0.12 if any(group.sizes for group in groups) else 0.07)
         for index, group in enumerate(groups):
             _draw_points(axes, group, index)
         handles = [Line2D([], [], **_style(index, 6.0)) for index in range(len(names))]
@@ -83,10 +99,18 @@ def map_chart(chart: MapChart, prefix: str) -> str:
 
 
 def _finite(group: Points) -> Points:
-    points = zip(group.x, group.y, group.labels, strict=True)
-    kept = [point for point in points if math.isfinite(point[0]) and math.isfinite(point[1])]
-    x, y, labels = zip(*kept, strict=True) if kept else ((), (), ())
-    return Points(group.name, x, y, labels)
+    points = zip(group.x, group.y, group.labels, group.sizes or [0.0] * len(group.x), strict=True)
+    kept = [point for point in points if all(map(math.isfinite, (point[0], point[1], point[3])))]
+    x, y, labels, sizes = zip(*kept, strict=True) if kept else ((), (), (), ())
+    return Points(group.name, x, y, labels, sizes if group.sizes else ())
+
+
+def _diameters(group: Points) -> list[float]:
+    """Of the named points."""
+    if not group.sizes:
+        return [_NAMED] * len(group.x)
+    largest = max(*group.sizes, 1e-30)
+    return [max(_SMALLEST, _LARGEST * math.sqrt(max(size, 0.0) / largest)) for size in group.sizes]
 
 
 def _style(index: int, size: float) -> dict[str, Any]:
@@ -95,6 +119,11 @@ def _style(index: int, size: float) -> dict[str, Any]:
 
 
 def _draw_points(axes: Any, group: Points, index: int) -> None:
+    if group.sizes:
+        areas = [diameter**2 for diameter in _diameters(group)]
+        colour = SERIES[index % len(SERIES)]
+        axes.scatter(group.x, group.y, s=areas, color=colour, alpha=0.3, linewidths=0)
+        return
     for size, opacity, named in ((_UNNAMED, 0.4, False), (_NAMED, 0.9, True)):
         chosen = [place for place, label in enumerate(group.labels) if bool(label) is named]
         x, y = ([values[place] for place in chosen] for values in (group.x, group.y))
@@ -113,24 +142,32 @@ def _draw_labels(drawing: Drawing, axes: Any, groups: Sequence[Points]) -> None:
 
 def _labels(axes: Any, groups: Sequence[Points], scale: float) -> Iterator[_Label]:
     """Every label of the map: the first of each group, then the second of each, and so on."""
+    diameters = [_diameters(group) for group in groups]
     for place in range(max((len(group.labels) for group in groups), default=0)):
         for index, group in enumerate(groups):
             if place < len(group.labels) and group.labels[place]:
                 x, y = axes.transData.transform((group.x[place], group.y[place])) * scale
-                yield _Label(_shortened(group.labels[place]), x, y, index)
+                yield _Label(_shortened(group.labels[place]), x, y, index, diameters[index][place])
 
 
 def _placed(labels: Sequence[_Label], frame: _Box) -> Iterator[tuple[_Label, _Box]]:
-    """The labels that find room inside `frame`, each clear of the others and of all named points."""
-    half = _NAMED / 2
-    points = [_Box(label.x - half, label.y - half, label.x + half, label.y + half) for label in labels]
+    """The labels that find room inside `frame`, each clear of the others and of all named points.
+
+    One of a circle with a size may stand on it, or on others, where there is no better place.
+    """
+    points = [label.point_box for label in labels]
     taken: list[_Box] = []
     for label in labels:
-        for box in label.places():
-            if box.lies_in(frame) and not any(map(box.meets, points)) and not any(map(box.meets, taken)):
-                taken.append(box)
-                yield label, box
-                break
+        free = [box for box in label.places() if box.lies_in(frame) and not any(map(box.meets, taken))]
+        clear = [box for box in free if not any(map(box.meets, points))]
+        if label.point > _NAMED:
+            middle = label.on_point
+            if middle.right - middle.left <= label.point * _WITHIN and not any(map(middle.meets, taken)):
+                clear.insert(0, middle)
+            clear += [*([middle] if middle.lies_in(frame) and not any(map(middle.meets, taken)) else ()), *free]
+        if clear:
+            taken.append(clear[0])
+            yield label, clear[0]
 
 
 def _shortened(text: str) -> str:

@@ -20,6 +20,7 @@ from sagedock.figures import (
     LineChart,
     MapChart,
     MatrixChart,
+    RankingChart,
     ScatterChart,
     Section,
     SeriesChart,
@@ -80,6 +81,8 @@ def _block(figure: Figure, prefix: str) -> tuple[str, Any]:
             "bars": _bars(figure.values),
             "texts": _texts(figure.values),
         }
+    if isinstance(figure, RankingChart):
+        return "rankings", {"figure": figure, "bars": [_bars(ranking.values) for ranking in figure.rankings]}
     if isinstance(figure, Facts):
         return ("headline" if figure.kind == "headline" else "facts"), {"figure": figure}
     return "grid", {"figure": figure}

@@ -86,7 +86,7 @@ def _agreed(own: Tally, limits: Limits, cluster: Cluster) -> Chosen:
     """The vocabulary, the same on all hosts."""
     if len(cluster.hosts) == 1:
         return learning.choose(own, limits)
-    told = {"documents": own.documents, "usages": own.usages}
+    told = {"documents": own.documents, "usages": {key: list(usage) for key, usage in own.usages.items()}}
     parts = cluster.gather(orjson.dumps(told))
     answer = b""
     if cluster.rank == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 MOST = 8192
 LENGTH = 240
 """Characters."""
+_RULES = re.compile(r"([^\w\s])\1{3,}")  # such as a line of dashes
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ class Collector:
 
 
 def excerpt(text: str) -> str:
-    """The beginning of a text on one line, cut at a word where that is near."""
-    line = " ".join(text[: 4 * LENGTH].split())
+    """The beginning of a text on one line, cut at a word where that is near; a row of dashes is shortened."""
+    line = " ".join(_RULES.sub(r"\1\1\1", text[: 4 * LENGTH]).split())
     if len(line) <= LENGTH:
         return line
     cut = line[:LENGTH]
