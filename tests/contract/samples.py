@@ -16,6 +16,7 @@ from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET,
 from sagedock.formats.table import Floats, Table
 from tests.algorithms.blazingtext import fasttexts
 from tests.algorithms.xgboost import data
+from tests.contract import topic_samples
 
 ROWS = 6
 
@@ -160,8 +161,65 @@ def _blazingtext() -> Sample:
     )
 
 
+def _topics(
+    hyperparameters: Mapping[str, str],
+    real: tuple[str, float],
+    out_of_range: tuple[str, str],
+    judging: str,
+    long: Mapping[str, str],
+    progress: str,
+    metric: str,
+) -> Sample:
+    """Of a topic model; `judging` is the channel that its one metric is of."""
+    return Sample(
+        hyperparameters={**topic_samples.HYPERPARAMETERS, **hyperparameters},
+        integer=("num_topics", 3),
+        real=real,
+        out_of_range=out_of_range,
+        content_type=PLAIN_TEXT,
+        channels={
+            "train": {"part-0.txt": topic_samples.lines(90)},
+            judging: {"part-0.txt": topic_samples.lines(30, seed=1)},
+        },
+        bad_channel=topic_samples.BAD_CHANNEL,
+        long=long,
+        progress=progress,
+        metrics=(metric,),
+        rounds=1,
+        requests=topic_samples.requests(ROWS),
+        malformed=topic_samples.MALFORMED,
+        pipe_type=PLAIN_TEXT,
+    )
+
+
+def _lda() -> Sample:
+    return _topics(
+        {"mini_batch_size": "90", "_sweeps": "30", "_chains": "1"},
+        real=("alpha0", 0.5),
+        out_of_range=("alpha0", "0"),
+        judging="test",
+        long={"_sweeps": "1000000"},
+        progress="[Gibbs]",
+        metric="test:pwll",
+    )
+
+
+def _ntm() -> Sample:
+    return _topics(
+        {"mini_batch_size": "30", "epochs": "3"},
+        real=("learning_rate", 0.02),
+        out_of_range=("num_topics", "1"),
+        judging="validation",
+        long={"epochs": "1000000", "num_patience_epochs": "1000000"},
+        progress="#progress_metric",
+        metric="validation:total_loss",
+    )
+
+
 SAMPLES: Mapping[str, Sample] = {
     "blazingtext": _blazingtext(),
+    "lda": _lda(),
+    "ntm": _ntm(),
     "randomcutforest": _randomcutforest(),
     "xgboost": _xgboost(),
 }
