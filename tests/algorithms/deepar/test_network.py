@@ -14,7 +14,7 @@ import torch
 
 from sagedock import core
 from sagedock.algorithms.deepar.network import Batch, Network, Scaled, batch_of, chosen, domain, surprise
-from sagedock.algorithms.deepar.parameters import DEVIATION, PARAMETERS, Architecture, Parameters
+from sagedock.algorithms.deepar.parameters import DEVIATION, LOCATED, PARAMETERS, Architecture, Parameters
 from sagedock.algorithms.deepar.recurrence import Kept, Recurrence
 from sagedock.errors import ModelError
 from tests.without_core import without_core
@@ -292,7 +292,7 @@ def network_scale(*scales: float) -> Scaled:
 @pytest.mark.parametrize("likelihood", sorted(PARAMETERS))
 def test_parameters_travel_through_files(tmp_path: Path, likelihood: str) -> None:
     """The network read back says the same, bit for bit."""
-    network = Network.new(architecture(likelihood, skip=True), 5)
+    network = Network.new(architecture(likelihood, skip=likelihood in LOCATED), 5)
     parameters = network.parameters()
     assert parameters.save(tmp_path) == ("model_algo-1", "model_algo-1.safetensors")
     read = Parameters.load(tmp_path)
@@ -309,6 +309,7 @@ def test_parameters_travel_through_files(tmp_path: Path, likelihood: str) -> Non
         ({"layers": 1 << 30}, "more than 4096 layers"),
         ({"layers": 3}, "expected the arrays"),
         ({"lags": [0]}, "lags is '0'"),
+        ({"likelihood": "beta", "skip": True}, "no location to be moved"),
         ({"lags": [2, 1]}, "lags do not ascend"),
         ({"lags": 7}, "lags is no list"),
         ({"likelihood": "poisson"}, "likelihood is 'poisson'"),
@@ -317,7 +318,7 @@ def test_parameters_travel_through_files(tmp_path: Path, likelihood: str) -> Non
         ({"default_centre": "1"}, "default_centre holds '1'"),
         ({"spread": [1.0]}, "spread is no list of as many"),
         ({"spread": [1.0, 0.0, 1.0, 1.0, 1.0]}, "spread holds '0.0'"),
-        ({"skip": 1}, "scaling, skip, residual or"),
+        ({"skip": 1}, "scaling, skip, residual, ahead or"),
         ({"more": 1}, "expected the fields"),
     ],
 )

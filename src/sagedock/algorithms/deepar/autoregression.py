@@ -12,6 +12,7 @@ WINDOWS = 1500
 """So many are looked at: their points are many times as many as lags."""
 RIDGE = 1e-3
 _AT_ONCE = 100
+_EMBEDDING = 0.1
 
 
 def fit(network: Network, windows: Windows, random: np.random.Generator) -> Floats:
@@ -33,8 +34,12 @@ def fit(network: Network, windows: Windows, random: np.random.Generator) -> Floa
 
 
 def start_from(network: Network, weights: Floats) -> None:
-    """Let the skip connection have these weights, and the rest of the network add nothing to them yet."""
+    """Let the skip connection have these weights, the rest of the network add nothing to them yet, and categories
+    differ little.
+    """
     with torch.no_grad():
+        for place in range(len(network.architecture.cardinality)):
+            network.tensors[f"embedding.{place}"].mul_(_EMBEDDING)
         network.tensors["skip"].copy_(torch.from_numpy(weights))
         network.tensors["output.weight"][0] = 0.0
 

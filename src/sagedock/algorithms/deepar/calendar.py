@@ -49,6 +49,12 @@ def age(steps: Ordinals) -> Floats:
     return found
 
 
+def ahead(context: int, horizon: int) -> Floats:
+    """(context + horizon,): how far ahead of what is known a step lies, 0 in the context and at the first forecast."""
+    steps = np.arange(-context, horizon)
+    return (0.25 * np.log1p(np.maximum(steps, 0))).astype(np.float32)
+
+
 def _within(unit: str, whole: str) -> Callable[[Moments], Ordinals]:
     """How many of `unit` a moment is after the beginning of its `whole`."""
 

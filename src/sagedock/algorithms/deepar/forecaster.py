@@ -116,11 +116,15 @@ class Forecaster:
         for row, each, at in zip(found, series, places, strict=True) if built.dynamic_features else ():
             begin = max(0, -int(at[0]))
             row[begin:, : built.dynamic_features] = each.dynamic_feat[:, at[begin:]].T
-        found[:, :, built.dynamic_features : -1] = np.moveaxis(
+        age = built.dynamic_features + built.calendar_features
+        found[:, :, built.dynamic_features : age] = np.moveaxis(
             calendar.features(frequency, starts + np.maximum(places, 0) * frequency.multiple), 0, -1
         )
-        found[:, :, -1] = calendar.age(np.maximum(places, 0))
-        return cast("Floats", np.where((places >= 0)[:, :, None], found, np.float32(0)))
+        found[:, :, age] = calendar.age(np.maximum(places, 0))
+        found = np.where((places >= 0)[:, :, None], found, np.float32(0))
+        if built.ahead:
+            found[:, :, -1] = calendar.ahead(built.context_length, built.prediction_length)
+        return cast("Floats", found)
 
     def _statics(self, series: Sequence[Series], scales: Doubles) -> Floats:
         """(series, statics): the embeddings of the categories, and the logarithm of the scale."""

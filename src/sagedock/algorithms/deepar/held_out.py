@@ -13,6 +13,7 @@ import torch
 from sagedock.algorithms.deepar.evaluation import Forecast
 from sagedock.algorithms.deepar.network import Network, batch_of
 from sagedock.algorithms.deepar.parameters import Architecture, Floats
+from sagedock.algorithms.deepar.paths import with_own_paths
 from sagedock.algorithms.deepar.series import Series, SeriesList
 from sagedock.algorithms.deepar.spread import fitted
 from sagedock.algorithms.deepar.windows import Chosen, Windows
@@ -48,13 +49,16 @@ class HeldOut:
         return cls(learnt, Windows(series, architecture), kept)
 
     def loss(self, network: Network) -> float:
-        """The mean over the windows of their losses, in units of their scales."""
-        total = 0.0
+        """The mean over the windows of their losses, in units of their scales, as the network sees its own paths; these
+        are of the same random numbers at every call.
+        """
+        total, generator = 0.0, torch.Generator().manual_seed(0)
         with torch.no_grad():
             for part in self.chosen.batches(_AT_ONCE):
                 found = self.windows.gather(part)
                 batch = batch_of(found.values, found.observed, found.covariates, found.cat)
-                total += float(network.loss(batch, relative=True).item()) * len(part)
+                seen = with_own_paths(network, batch, 1.0, generator)
+                total += float(network.loss(batch, relative=True, seen=seen).item()) * len(part)
         return total / len(self.chosen)
 
     def spread(self, forecast: Forecast) -> tuple[float, ...]:

@@ -136,12 +136,20 @@ class Network:
         skipped = lagged @ self.tensors["skip"]
         return torch.cat([(told[..., 0] + skipped)[..., None], told[..., 1:]], -1)
 
-    def loss(self, batch: Batch, zoneout: float = 0.0, generator: Any = None, relative: bool = False) -> Tensor:
+    def loss(
+        self,
+        batch: Batch,
+        zoneout: float = 0.0,
+        generator: Any = None,
+        *,
+        relative: bool = False,
+        seen: Batch | None = None,
+    ) -> Tensor:
         """The mean negative log-likelihood of what was observed in the windows, a scalar; 0 where nothing was.
 
-        `relative` takes it of values in units of their scales.
+        `relative` takes it of values in units of their scales; `seen` is what the network sees in the windows' place.
         """
-        told, scaled = self.forward(batch, zoneout, generator)
+        told, scaled = self.forward(batch if seen is None else seen, zoneout, generator)
         steps = len(told)
         observed = batch.observed[:, -steps:].t()
         losses = surprise(self.architecture.likelihood, told, batch.values[:, -steps:].t(), scaled)

@@ -39,6 +39,9 @@ PARAMETERS = {
 }
 """The likelihoods, and the parameters that the network's output maps to, in order."""
 
+LOCATED = frozenset({"gaussian", "student-t", "deterministic-l1"})
+"""Those of any real numbers, whose location can be moved: they alone may have DEVIATION, skip and spread."""
+
 MOST_PARTS = 1 << 12
 LARGEST_ARRAY = 1 << 30
 """Numbers: what a description may ask for."""
@@ -65,6 +68,8 @@ class Architecture:
     """MEAN divides by the mean of absolute values; DEVIATION takes the mean away first."""
     residual: bool = True
     """Whether the inputs of every layer but the first are added to its outputs."""
+    ahead: bool = False
+    """Whether a last covariate says how far ahead of what is known a step lies (`calendar.ahead`)."""
     skip: bool = False
     """Whether a weighted sum of the lagged values is added to the first parameter of the likelihood."""
     default_centre: float = 0.0
@@ -74,8 +79,8 @@ class Architecture:
 
     @property
     def covariates(self) -> int:
-        """Known numbers of each step: dynamic_feat, calendar features, age."""
-        return self.dynamic_features + self.calendar_features + 1
+        """Known numbers of each step: dynamic_feat, calendar features, age, perhaps how far ahead it lies."""
+        return self.dynamic_features + self.calendar_features + 1 + int(self.ahead)
 
     @property
     def inputs(self) -> int:
@@ -198,8 +203,10 @@ def _require_words(built: Architecture) -> None:
     if built.likelihood not in PARAMETERS:
         raise ValueError(f"likelihood is {str(built.likelihood)[:40]!r}: known are {', '.join(PARAMETERS)}")
     known = built.scaling in {MEAN, DEVIATION} and isinstance(built.frequency, str)
-    if not known or any(type(each) is not bool for each in (built.skip, built.residual)):
-        raise ValueError("scaling, skip, residual or frequency is none that is known")
+    if not known or any(type(each) is not bool for each in (built.skip, built.residual, built.ahead)):
+        raise ValueError("scaling, skip, residual, ahead or frequency is none that is known")
+    if built.likelihood not in LOCATED and (built.scaling == DEVIATION or built.skip or built.spread):
+        raise ValueError(f"likelihood {built.likelihood} has no location to be moved by scaling, skip or spread")
     if not built.lags or list(built.lags) != sorted(set(built.lags)):
         raise ValueError("lags do not ascend")
     if max(built.layers, len(built.lags), len(built.cardinality)) > MOST_PARTS:

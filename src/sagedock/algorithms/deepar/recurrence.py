@@ -54,6 +54,13 @@ class Recurrence(torch.autograd.Function):  # type: ignore[misc] # torch is not 
         return gate_slopes, weight_slopes, None
 
 
+def encoded(gates: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The outputs (T, B, H), and the hidden and cell states behind the last step (B, H); the gates are used up."""
+    run = _compiled_forward if _compiled(gates) else _torch_forward
+    tape = run(gates.detach().contiguous(), weight.detach(), None)
+    return tape.outputs, tape.hidden[-1], tape.cell[-1]
+
+
 @dataclass(frozen=True)
 class _Tape:
     """What the way back needs: gates after their functions (T, B, 4 H); states before each step and behind the last

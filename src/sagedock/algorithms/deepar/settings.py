@@ -8,12 +8,13 @@ from sagedock.algorithms.deepar import calendar
 from sagedock.algorithms.deepar.hyperparameters import SEASONAL
 from sagedock.algorithms.deepar.lags import lags
 from sagedock.algorithms.deepar.layout import Layout
-from sagedock.algorithms.deepar.parameters import DEVIATION, MEAN, Architecture
+from sagedock.algorithms.deepar.parameters import DEVIATION, LOCATED, MEAN, Architecture
 from sagedock.algorithms.deepar.statistics import Statistics
 from sagedock.contracts.hyperparameters import Values
 
 _WARM_UP = 0.05
 _SEASONAL_AVERAGE = 0.99
+_TRUTH, _RAMP = 0.4, 0.3
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,17 @@ class Settings:
         """The share of the training in which the learning rate rises, before it falls by a cosine; 0 for neither."""
         return _WARM_UP if self.seasonal else 0.0
 
+    def own_share(self, done: float) -> float:
+        """The share of windows in whose horizon the network sees its own paths, when so much of the training is done:
+        in the seasonal recipe it grows to 1 after a beginning by the truth alone, without which paths go astray.
+        """
+        return min(1.0, max(0.0, done - _TRUTH) / _RAMP) if self.seasonal else 0.0
+
 
 def architecture(values: Values, layout: Layout, statistics: Statistics) -> Architecture:
     """The network for series of a layout; the scale it takes where nothing is known is that of all of them."""
+    seasonal = values["_recipe"] == SEASONAL
+    real = values["likelihood"].lower() in LOCATED
     return Architecture(
         frequency=values["time_freq"],
         context_length=values["context_length"],
@@ -68,6 +77,7 @@ def architecture(values: Values, layout: Layout, statistics: Statistics) -> Arch
         calendar_features=len(calendar.names(layout.frequency)),
         default_scale=max(float(statistics.mean_absolute), 1e-10),
         default_centre=float(statistics.mean),
-        scaling=DEVIATION if values["_recipe"] == SEASONAL else MEAN,
-        skip=values["_recipe"] == SEASONAL,
+        scaling=DEVIATION if seasonal and real else MEAN,
+        skip=seasonal and real,
+        ahead=seasonal,
     )

@@ -16,8 +16,9 @@ from sagedock.algorithm import Cluster, Context
 from sagedock.algorithms.deepar.adam import Adam
 from sagedock.algorithms.deepar.held_out import HeldOut
 from sagedock.algorithms.deepar.journal import Journal
-from sagedock.algorithms.deepar.network import Network, batch_of
+from sagedock.algorithms.deepar.network import Batch, Network, batch_of
 from sagedock.algorithms.deepar.parameters import Floats, Parameters
+from sagedock.algorithms.deepar.paths import with_own_paths
 from sagedock.algorithms.deepar.settings import Settings
 from sagedock.algorithms.deepar.windows import Passes, Windows
 from sagedock.errors import UserError
@@ -64,16 +65,20 @@ class Trainer:
                 return None
             found = self.windows.gather(part)
             batch = batch_of(found.values, found.observed, found.covariates, found.cat).to(self.device)
-            total += self._step(batch, self.rate(number + place / count), generator)
+            total += self._step(batch, number + place / count, generator)
             seen += len(part)
             require_finite(total)
             journal.batch(number, place, total / (place + 1), seen, time.monotonic() - begin)
         return Epoch(total / count, seen)
 
-    def _step(self, batch: Any, rate: float, generator: Any) -> float:
-        loss = self.network.loss(batch, self.settings.zoneout, generator, relative=self.settings.seasonal)
+    def _step(self, batch: Batch, epochs: float, generator: Any) -> float:
+        """One step, after so many epochs; the loss before it."""
+        share = self.settings.own_share(epochs / self.settings.epochs)
+        seen = with_own_paths(self.network, batch, share, generator) if share else None
+        seasonal = self.settings.seasonal
+        loss = self.network.loss(batch, self.settings.zoneout, generator, relative=seasonal, seen=seen)
         loss.backward()
-        self._adam.step(rate)
+        self._adam.step(self.rate(epochs))
         if self._average:
             kept = min(self.settings.average, self._adam.steps / (self._adam.steps + 9))
             with torch.no_grad():

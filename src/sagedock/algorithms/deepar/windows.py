@@ -73,6 +73,7 @@ class Windows:
         self.series = series
         self._context, self._horizon = architecture.context_length, architecture.prediction_length
         self._longest = max(architecture.lags)
+        self._ahead = calendar.ahead(self._context, self._horizon) if architecture.ahead else None
         self._observed = np.isfinite(series.target)
         self._values = np.where(self._observed, series.target, np.float32(0))
         self._covariates = covariates(series)
@@ -106,6 +107,9 @@ class Windows:
         at = first[:, None] + np.maximum(places, 0)
         known = places[:, self._longest :] >= 0
         features = self._covariates[at[:, self._longest :].T] * known.T[:, :, None]
+        if self._ahead is not None:
+            shape = (*features.shape[:2], 1)
+            features = np.concatenate([features, np.broadcast_to(self._ahead[:, None, None], shape)], axis=2)
         return Window(
             self._values[at] * inside,
             (self._observed[at] & inside).astype(np.float32),
