@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import pytest
 
 from sagedock import metric_lines
@@ -48,6 +49,17 @@ def test_the_regular_expression_finds_the_value_of_its_own_line_only() -> None:
     assert re.search(regex, metric_lines.quality_metric("a", "test", "recall", 0.25, kind="score")) is None
     regex = metric_lines.quality_regex("train", "total_loss")
     assert re.search(regex, metric_lines.quality_metric("a", "train", "total_loss", 2.0, epoch=1))[1] == "2.0"
+
+
+def test_numbers_of_numpy_are_written_as_numbers() -> None:
+    """The repr of one names its type."""
+    line = metric_lines.quality_metric("algo-1", "validation", "total_loss", np.float64(6.75), epoch=3)
+    found = re.search(metric_lines.quality_regex("validation", "total_loss"), line)
+    assert found is not None
+    assert found[1] == "6.75"
+    assert metric_lines.final_score("algo-1", "pwll", np.float64(-6.5)).endswith(
+        "#test_score (algo-1) : ('pwll', -6.5)"
+    )
 
 
 def test_a_line_of_metrics_holds_json() -> None:

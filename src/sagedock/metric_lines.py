@@ -31,7 +31,7 @@ def quality_metric(
 ) -> str:
     """A figure of quality on train, validation or test; the lines of test carry no epoch."""
     of_epoch = "" if epoch is None else f" epoch={epoch},"
-    return prefixed(f"#quality_metric: host={host},{of_epoch} {dataset} {name} <{kind}>={value!r}")
+    return prefixed(f"#quality_metric: host={host},{of_epoch} {dataset} {name} <{kind}>={float(value)!r}")
 
 
 def quality_regex(dataset: str, name: str, kind: Literal["loss", "score"] = "loss") -> str:
@@ -42,7 +42,7 @@ def quality_regex(dataset: str, name: str, kind: Literal["loss", "score"] = "los
 
 def final_score(host: str, name: str, value: float) -> str:
     """The older spelling of a figure on the test channel."""
-    return prefixed(f"#test_score ({host}) : {(name, value)!r}")
+    return prefixed(f"#test_score ({host}) : {(name, float(value))!r}")
 
 
 def progress_metric(host: str, percent: float, *, last: bool = False) -> str:
