@@ -44,6 +44,12 @@ def anomaly() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def forecasting() -> ModuleType:
+    """containers/forecasting/prepare.py."""
+    return _module("forecasting", "prepare")
+
+
+@pytest.fixture(scope="session")
 def news() -> ModuleType:
     """containers/text-classification/prepare.py."""
     return _module("text-classification", "prepare")

@@ -15,6 +15,7 @@ from sagedock.formats import csv, instances, libsvm, parquet, records
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, PLAIN_TEXT, RECORDIO
 from sagedock.formats.table import Floats, Table
 from tests.algorithms.blazingtext import fasttexts
+from tests.algorithms.deepar import toys
 from tests.algorithms.xgboost import data
 from tests.contract import topic_samples
 
@@ -216,8 +217,37 @@ def _ntm() -> Sample:
     )
 
 
+def _forecasting_deepar() -> Sample:
+    records = [{"start": "2024-01-01 00:00:00", "target": [1.0, 2.0 + row, None, 4.0]} for row in range(ROWS)]
+    series = toys.lines(toys.sines(8, 60))
+    return Sample(
+        hyperparameters={
+            "time_freq": "H",
+            "prediction_length": "6",
+            "context_length": "12",
+            "epochs": "2",
+            "mini_batch_size": "8",
+            "num_eval_samples": "10",
+        },
+        integer=("num_cells", 6),
+        real=("learning_rate", 0.1),
+        out_of_range=("dropout_rate", "1.5"),
+        content_type=JSON_LINES,
+        channels={"train": {"part-0.json": series}, "test": {"part-0.json": series}},
+        bad_channel={"part-0.json": '{"start": "2024-01-01", "target": [1, "x"]}\n'},
+        long={"epochs": "1000000"},
+        progress="#progress_metric",
+        metrics=("test:RMSE", "test:mean_wQuantileLoss", "train:final_loss"),
+        rounds=1,
+        requests={JSON: json.dumps({"instances": records}).encode(), JSON_LINES: toys.lines(records)},
+        malformed={JSON: b'{"instances": [', JSON_LINES: b"{]\n"},
+        line_type=JSON_LINES,
+    )
+
+
 SAMPLES: Mapping[str, Sample] = {
     "blazingtext": _blazingtext(),
+    "forecasting-deepar": _forecasting_deepar(),
     "lda": _lda(),
     "ntm": _ntm(),
     "randomcutforest": _randomcutforest(),

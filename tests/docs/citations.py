@@ -16,7 +16,7 @@ _JOIN = r"(?:, and |, | and | to )"
 _NUMBERS = rf"{_NUMBER}(?:{_JOIN}{_NUMBER})*"
 _RECORDIO = re.compile(rf"\brecordio ({_NUMBERS})", re.IGNORECASE)
 _XGBOOST = re.compile(rf"\b(?:xgboost|statements?|defects?) ({_NUMBERS})", re.IGNORECASE)
-_OTHERS = {name: re.compile(rf"\b{name} ({_NUMBERS})", re.IGNORECASE) for name in ("rcf", "blazingtext")}
+_OTHERS = {name: re.compile(rf"\b{name} ({_NUMBERS})", re.IGNORECASE) for name in ("rcf", "blazingtext", "deepar")}
 """Algorithms whose specifications number their statements plainly."""
 _TOPICS = re.compile(rf"\bntm_lda ([NL]\d+(?:{_JOIN}[NL]\d+)*)")
 """Those of NTM and of LDA stand in one specification."""

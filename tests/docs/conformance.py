@@ -24,6 +24,7 @@ NUMBERS = (
     *(f"blazingtext {number}" for number in range(1, 29)),
     *(f"ntm_lda N{number}" for number in range(1, 25)),
     *(f"ntm_lda L{number}" for number in range(1, 11)),
+    *(f"deepar {number}" for number in range(1, 33)),
 )
 """Every statement of the specifications, in the document's order."""
 

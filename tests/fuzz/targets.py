@@ -22,6 +22,9 @@ from sagedock.algorithms.blazingtext.dictionary import Dictionary
 from sagedock.algorithms.blazingtext.fasttext_file import Arguments, FastTextFile, Loss, Method
 from sagedock.algorithms.blazingtext.ngrams import Ngrams
 from sagedock.algorithms.blazingtext.quantised_matrix import QuantisedMatrix, Quantiser
+from sagedock.algorithms.deepar import requests as forecasts
+from sagedock.algorithms.deepar.frequency import Frequency
+from sagedock.algorithms.deepar.layout import Layout
 from sagedock.contracts import archives, manifest, signatures
 from sagedock.errors import UserError
 from sagedock.formats import csv, instances, libsvm, parquet, records, requests
@@ -91,6 +94,31 @@ def media_types(text: bytes) -> None:
     for read in (parse_media_type, lambda accept: negotiate(accept, (CSV, JSON), CSV)):
         with suppress(UserError):
             read(decoded)
+
+
+def read_forecast(content_type: str) -> Callable[[bytes], object]:
+    """Whatever is read has as many features as points, past and future, and finite or missing targets."""
+    layout = Layout(Frequency(2, "H"), 3, "beta", 1, 1, (2,), trained=True)
+    settings = forecasts.Settings.of({forecasts.FORWARDED_VARIABLE: '["id"]'})
+    media_type = parse_media_type(content_type)
+
+    def read(body: bytes) -> None:
+        for series in forecasts.decode(body, media_type, layout, settings).series:
+            assert series.dynamic_feat.shape == (1, len(series) + 3)
+            assert np.isfinite(series.dynamic_feat).all()
+            assert not np.isinf(series.target).any()
+            assert 0 <= series.cat[0] < 2
+
+    return read
+
+
+def forecast_bytes() -> list[bytes]:
+    """Good records, a line each."""
+    records = [
+        {"start": "2024-01-01 00:00:00", "target": [0.5, None, "NaN"], "cat": [1], "dynamic_feat": [[1.5] * 6]},
+        {"start": "9999-12-31", "target": [], "cat": 0, "dynamic_feat": [[0, 1, 2]], "id": {"a": []}},
+    ]
+    return [json.dumps(record).encode() for record in records]
 
 
 class Scratch:
@@ -278,6 +306,12 @@ FASTTEXT_SEEDS = (
     fasttext_bytes(Method.SUPERVISED, quantised=True),
 )
 VECTOR_SEEDS = (b"2 3\nab 1 -2.5 3e-5\nc\xc3\xa9 0 0.1 7\n", b"1 1\nab 1 \n")
+FORECAST_LINES = forecast_bytes()
+FORECAST_SEEDS = (
+    b'{"instances": [%b], "configuration": {"num_samples": 5, "output_types": ["mean", "quantiles"], '
+    b'"quantiles": ["0.1", 0.9]}}' % b",".join(FORECAST_LINES),
+)
+FORECAST_TOKENS = (*JSON_TOKENS, b'"target"', b'"cat"', b'"start"', b'"dynamic_feat"', b"1e39", b"-1", b"2024-02-30")
 MEDIA_SEEDS = (
     b"text/csv; charset=utf-8; label_size=0",
     b'application/json;a="b\\"c"',
@@ -306,6 +340,8 @@ TARGETS = {
     "jsonlines": Target(request(JSON_LINES), LINES_SEEDS, JSON_TOKENS),
     "recordio": Target(request(RECORDIO), RECORDIO_SEEDS, (b"\x0a\x23\xd7\xce", b"values")),
     "parquet": Target(request(PARQUET), PARQUET_SEEDS, (b"PAR1", b"\x15", b"\x00")),
+    "forecasts": Target(read_forecast(JSON), FORECAST_SEEDS, FORECAST_TOKENS),
+    "forecast-lines": Target(read_forecast(JSON_LINES), (b"\n".join(FORECAST_LINES),), FORECAST_TOKENS),
     "media-types": Target(media_types, MEDIA_SEEDS, (b";", b"q=", b"=", b'"', b"\\", b",", b"/", b"*")),
     "manifest": Target(read_manifest, (_manifest(),), JSON_TOKENS),
     "archives": Target(unpack, TAR_SEEDS, (b"ustar\0" + b"00", b"../", b"/", b"path=", b"size=", bytes(512))),
