@@ -39,4 +39,5 @@ ALGORITHM = Algorithm(
     kinds=(signatures.JSON,),
     answers_in_kind=True,
     hosts="many",
+    needs=("torch",),
 )
