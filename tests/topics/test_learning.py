@@ -59,7 +59,7 @@ def test_a_request_is_prepared_exactly_as_training_did(texts, size):
     except UserError:
         return
     for keys in (chosen.keys, None):
-        served = Lexicon(chosen.words, Preparation.from_json(PREPARED.json()), keys)
+        served = Lexicon(chosen.words, Preparation.from_json(PREPARED.json()), keys, much=keys is None)
         assert settled(served.documents(texts)) == settled(found)
         assert settled(served.documents(iter(texts))) == settled(found)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sagedock.topics import tokens
-from sagedock.topics.tokens import ENDED, NO_WORD, Numbers
+from sagedock.topics.tokens import ENDED, NO_WORD
 
 AWKWARD = st.text(
     st.one_of(
@@ -45,8 +45,9 @@ def test_words_are_runs_of_letters_digits_and_marks(text, lower_case):
     assert tokens.words(text, lower_case=lower_case) == by_definition(text, lower_case)
 
 
+@pytest.mark.parametrize("way", [tokens.of_channel, tokens.of_requests])
 @given(st.lists(AWKWARD, min_size=1), st.booleans(), st.sampled_from([0, 3, 1000]))
-def test_the_numbers_of_a_block_are_those_of_its_words(texts, lower_case, remembered):
+def test_the_numbers_of_a_block_are_those_of_its_words(way, texts, lower_case, remembered):
     """Whatever is remembered or forgotten between blocks."""
     given: dict[str, int] = {}
 
@@ -54,7 +55,7 @@ def test_the_numbers_of_a_block_are_those_of_its_words(texts, lower_case, rememb
         return NO_WORD if word.startswith("a") else given.setdefault(word, len(given))
 
     lines = [text.replace("\n", " ") for text in texts]
-    numbers = Numbers(number, lower_case=lower_case, remembered=remembered)
+    numbers = way(number, lower_case=lower_case, remembered=remembered)
     for _ in range(2):
         found = np.concatenate([numbers.of(f"{line}\n") for line in lines])
         assert np.array_equal(found, np.concatenate([found[:0], numbers.of("".join(f"{line}\n" for line in lines))]))
@@ -85,6 +86,6 @@ def test_no_mark_of_unicode_lies_elsewhere():
 
 
 def test_a_long_piece_is_not_kept():
-    numbers = Numbers(len, lower_case=True)
+    numbers = tokens.of_requests(len, lower_case=True)
     assert numbers.of(f"{'a' * 1000} b\n").tolist() == [1000, 1, ENDED]
     assert max(map(len, numbers)) == 1

@@ -105,7 +105,7 @@ def _for_words(values: Values, auxiliary: Channel | None) -> Preparation:
 
 
 def _lexicon(known: Vocabulary) -> Lexicon:
-    return Lexicon(known.words, known.preparation, known.keys)
+    return Lexicon(known.words, known.preparation, known.keys, much=True)
 
 
 def _needed(known: Vocabulary | None, name: str) -> Vocabulary:

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagedock.errors import UserError
+from sagedock.topics import tokens
 from sagedock.topics.counting import Counted, counted, joined
 from sagedock.topics.preparation import Preparation
-from sagedock.topics.tokens import NO_WORD, Numbers
+from sagedock.topics.tokens import NO_WORD
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ class Learner:
 
     def __init__(self, preparation: Preparation, most_words: int = MOST_WORDS) -> None:
         self._words = _Words(preparation)
-        self._numbers = Numbers(self._words.number, lower_case=preparation.lower_case, remembered=most_words)
+        self._numbers = tokens.of_channel(self._words.number, lower_case=preparation.lower_case, remembered=most_words)
         self._most = most_words
         self._standing = np.zeros(0, np.int64)  # by number of a word, how often it stands there
         self._totals = np.zeros(0, np.int64)  # by number of a key

@@ -12,7 +12,7 @@ from sagedock.topics import tokens
 from sagedock.topics.counting import Counted, counted, joined
 from sagedock.topics.documents import Documents
 from sagedock.topics.preparation import Preparation
-from sagedock.topics.tokens import NO_WORD, Numbers
+from sagedock.topics.tokens import NO_WORD
 
 _AT_ONCE = 1 << 20
 _FEW = 8
@@ -22,13 +22,19 @@ _FEW = 8
 class Lexicon:
     """From texts to counts in the numbers of a vocabulary that there is. Any number of threads may use one."""
 
-    def __init__(self, words: Sequence[str], preparation: Preparation, keys: Sequence[str] | None = None) -> None:
-        """`keys` are those of `words`, where they are known; a word whose key an earlier one has is never found."""
+    def __init__(
+        self, words: Sequence[str], preparation: Preparation, keys: Sequence[str] | None = None, *, much: bool = False
+    ) -> None:
+        """`keys` are those of `words`, where they are known; a word whose key an earlier one has is never found.
+
+        `much` is for the text of a channel, which is counted faster, but slowly where it comes in small parts.
+        """
         self.size = len(words)
         self._preparation = preparation
         found = [_key(word, preparation) for word in words] if keys is None else keys
         self._known = {key: number for number, key in reversed(list(enumerate(found))) if key is not None}
-        self._numbers = Numbers(self._number, lower_case=preparation.lower_case)
+        numbers = tokens.of_channel if much else tokens.of_requests
+        self._numbers = numbers(self._number, lower_case=preparation.lower_case)
         self._lock = threading.Lock()
 
     def documents(self, texts: Iterable[str]) -> Documents:

@@ -16,7 +16,7 @@ from sagedock.formats.media_types import JSON_LINES, PLAIN_TEXT, parse_media_typ
 TYPES = (PLAIN_TEXT, JSON_LINES)
 LONGEST_LINE = 64 << 20
 """Bytes of one document."""
-_BLOCK = 1 << 20
+_BLOCK = 1 << 22
 _KINDS = {list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
 
