@@ -207,7 +207,7 @@ def _lda() -> Sample:
 
 def _ntm() -> Sample:
     return _topics(
-        {"mini_batch_size": "30", "epochs": "3"},
+        {"mini_batch_size": "30", "epochs": "1"},
         real=("learning_rate", 0.02),
         out_of_range=("num_topics", "1"),
         judging="validation",
