@@ -187,7 +187,7 @@ def test_what_a_checkpoint_holds(tmp_path: Path) -> None:
     first.checkpoints.mkdir()
     assert first.run() == 0
     found = safetensors.read(first.checkpoints / "blazingtext-checkpoint.8")
-    history = json.loads(found.metadata["state"])["history"]["accuracies"]
+    history = json.loads(found.metadata["told"])["values"]["accuracies"]
     assert sorted(map(int, history)) == list(range(2, 9))
     best = first.metrics()["best_epoch"]
     assert ("best input" in found.arrays) == (best != 8)

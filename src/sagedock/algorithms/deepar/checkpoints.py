@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sagedock.contracts.checkpoints import CheckpointFiles, require_same_job
-from sagedock.contracts.files import make_directory
-from sagedock.formats import safetensors
-
-log = logging.getLogger(__name__)
+from sagedock.formats import checkpoints
+from sagedock.formats.checkpoints import Arrays, Checkpoint
 
 STEM = "deepar-checkpoint"
-KEPT = 2
 _BEST = "best."
 
 
@@ -30,67 +20,32 @@ class State:
 
     losses: list[float]
     held_out: list[float]
-    trainer: Mapping[str, NDArray[Any]]
-    best: Mapping[str, NDArray[Any]]
+    trainer: Arrays
+    best: Arrays
+
+    @classmethod
+    def of(cls, found: Checkpoint) -> Self:
+        """The state of a checkpoint that `checkpoint` made."""
+        best = {name.removeprefix(_BEST): array for name, array in found.arrays.items() if name.startswith(_BEST)}
+        return cls(found.values["losses"], found.values["held_out"], found.arrays, best)
+
+    def checkpoint(self) -> Checkpoint:
+        """What a checkpoint holds."""
+        arrays = {**self.trainer, **{f"{_BEST}{name}": array for name, array in self.best.items()}}
+        return Checkpoint(len(self.losses), arrays, {"losses": self.losses, "held_out": self.held_out})
 
 
-@dataclass
 class Checkpoints:
-    """The checkpoints of a job: `deepar-checkpoint.<epochs>`, the newest two of those that it writes."""
+    """The checkpoints of a job: `deepar-checkpoint.<epochs>` (`sagedock.formats.checkpoints`)."""
 
-    directory: Path
-    job: Mapping[str, Any]
-
-    def __post_init__(self) -> None:
-        self._files = CheckpointFiles(self.directory, STEM, KEPT)
+    def __init__(self, directory: Path, job: Mapping[str, Any]) -> None:
+        self._kept = checkpoints.Checkpoints(directory, STEM, job)
 
     def latest(self, epochs: int) -> State | None:
-        """The newest whole checkpoint of at most `epochs` epochs; None without one.
-
-        Raises UserError when the job that wrote it had other hyperparameters or other data.
-        """
-        for epoch, file in self._files.newest_first():
-            if epoch > epochs:
-                log.warning("checkpoint %s is of %d epochs, and epochs is %d: passed over", file, epoch, epochs)
-                continue
-            state = self._read(file, epoch)
-            if state is None:
-                log.warning("checkpoint %s is damaged: trying the one before", file)
-                continue
-            log.info("Checkpoint loaded from %s", file)
-            log.info("Resuming after epoch %d", epoch)
-            return state
-        return None
+        """The newest whole one of at most `epochs` epochs; raises UserError for one of another job."""
+        found = self._kept.latest(epochs)
+        return None if found is None else State.of(found)
 
     def save(self, state: State) -> None:
-        """Write the checkpoint of an epoch and delete the oldest of ours beyond the two newest."""
-        make_directory(self.directory)
-        arrays = {**state.trainer, **{f"{_BEST}{name}": array for name, array in state.best.items()}}
-        told = json.dumps({"job": self.job, "losses": state.losses, "held_out": state.held_out}, sort_keys=True)
-        file = self._files.file(len(state.losses))
-        safetensors.write(file, arrays, {"state": told, "sum": _checksum(arrays, told)})
-        self._files.keep_newest(file)
-
-    def _read(self, file: Path, epoch: int) -> State | None:
-        try:
-            found = safetensors.read(file)
-            told = found.metadata["state"]
-            if found.metadata["sum"] != _checksum(found.arrays, told):
-                return None
-            content = json.loads(told)
-            require_same_job(file, content["job"], json.loads(json.dumps(self.job)))
-            losses, held_out = content["losses"], content["held_out"]
-        except (ValueError, KeyError):
-            return None
-        if len(losses) != epoch:
-            return None
-        best = {name.removeprefix(_BEST): array for name, array in found.arrays.items() if name.startswith(_BEST)}
-        return State(losses, held_out, found.arrays, best)
-
-
-def _checksum(arrays: Mapping[str, NDArray[Any]], told: str) -> str:
-    """A CRC-32 of everything."""
-    code = zlib.crc32(told.encode())
-    for name in sorted(arrays):
-        code = zlib.crc32(np.ascontiguousarray(arrays[name]).data, zlib.crc32(name.encode(), code))
-    return f"{code:08x}"
+        """Write the checkpoint of an epoch."""
+        self._kept.save(state.checkpoint())
