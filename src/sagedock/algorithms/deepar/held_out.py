@@ -4,33 +4,33 @@ wide its forecasts have to be.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import torch
 
-from sagedock.algorithms.deepar.evaluation import Forecast
-from sagedock.algorithms.deepar.network import Network, batch_of
-from sagedock.algorithms.deepar.parameters import Architecture, Floats
-from sagedock.algorithms.deepar.paths import with_own_paths
+from sagedock.algorithms.deepar.forecaster import Forecaster
+from sagedock.algorithms.deepar.parameters import LOCATED, Architecture, Floats, Parameters
 from sagedock.algorithms.deepar.series import Series, SeriesList
-from sagedock.algorithms.deepar.spread import fitted
-from sagedock.algorithms.deepar.windows import Chosen, Windows
+from sagedock.algorithms.deepar.spread import fitted, loss, widened
+from sagedock.algorithms.deepar.windows import Chosen
 
 WINDOWS = 100
 """About so many, one behind the other where the series are fewer."""
 LARGEST_SHARE = 0.1
 """Of a series: more of it is not held out. One of less than ten horizons is learnt whole."""
+PATHS, LAST_PATHS = 40, 200
+"""Of each window, to tell epochs apart, and to fit the spread."""
 _AT_ONCE = 64
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """`learnt` are the series without what is held out, `chosen` the windows whose forecasts that is."""
+    """`learnt` are the series without what is held out, `chosen` the windows of `series` whose forecasts that is."""
 
+    series: SeriesList
     learnt: SeriesList
-    windows: Windows
     chosen: Chosen
 
     @classmethod
@@ -46,35 +46,45 @@ class HeldOut:
         places = np.concatenate([np.arange(count) for count in counts])
         chosen = Chosen(numbers, series.lengths[numbers] - horizon * (places + 1))
         kept = Chosen(numbers[:: _step(len(numbers))], chosen.begins[:: _step(len(numbers))])
-        return cls(learnt, Windows(series, architecture), kept)
+        return cls(series, learnt, kept)
 
-    def loss(self, network: Network) -> float:
-        """The mean over the windows of their losses, in units of their scales, as the network sees its own paths; these
-        are of the same random numbers at every call.
+    def loss(self, parameters: Parameters) -> float:
+        """The mean quantile loss of the windows' forecasts, as wide as they should be, in units of what varies in the
+        contexts; NaN where nothing is known.
         """
-        total, generator = 0.0, torch.Generator().manual_seed(0)
-        with torch.no_grad():
-            for part in self.chosen.batches(_AT_ONCE):
-                found = self.windows.gather(part)
-                batch = batch_of(found.values, found.observed, found.covariates, found.cat)
-                seen = with_own_paths(network, batch, 1.0, generator)
-                total += float(network.loss(batch, relative=True, seen=seen).item()) * len(part)
-        return total / len(self.chosen)
+        paths, truth = self._forecasts(parameters, PATHS)
+        if may_be_widened(parameters.architecture):
+            paths = widened(paths, fitted(paths, truth))
+        return loss(paths, truth, self._units(parameters.architecture.context_length))
 
-    def spread(self, forecast: Forecast) -> tuple[float, ...]:
+    def spread(self, parameters: Parameters) -> tuple[float, ...]:
         """The factors that make the forecasts of the windows as wide as they should be."""
-        paths, truth = [], []
-        for part in self.chosen.batches(_AT_ONCE):
-            series = [self.windows.series[int(number)] for number in part.series]
-            begins = part.begins.tolist()
-            paths.append(forecast([each.cut(begin) for each, begin in zip(series, begins, strict=True)]))
-            horizon = paths[-1].shape[2]
-            truth.append(_behind(series, begins, horizon))
-        return fitted(np.concatenate(paths), np.concatenate(truth))
+        return fitted(*self._forecasts(parameters, LAST_PATHS))
+
+    def _forecasts(self, parameters: Parameters, paths: int) -> tuple[Floats, Floats]:
+        """Paths (windows, paths, horizon) and what came (windows, horizon)."""
+        forecaster, horizon = Forecaster(parameters), parameters.architecture.prediction_length
+        known = [each.cut(begin) for each, begin in self._places()]
+        drawn = [forecaster.forecast(known[at : at + _AT_ONCE], paths) for at in range(0, len(known), _AT_ONCE)]
+        return np.concatenate(drawn), np.stack([each.target[begin : begin + horizon] for each, begin in self._places()])
+
+    def _units(self, context: int) -> Floats:
+        """(windows,) mean distances of the contexts' values to their mean."""
+        units = []
+        for each, begin in self._places():
+            values = each.target[max(0, begin - context) : begin]
+            values = values[np.isfinite(values)]
+            units.append(max(float(np.abs(values - values.mean()).mean()), 1e-10) if len(values) else 1.0)
+        return np.asarray(units, np.float32)
+
+    def _places(self) -> Iterator[tuple[Series, int]]:
+        for number, begin in zip(self.chosen.series.tolist(), self.chosen.begins.tolist(), strict=True):
+            yield self.series[number], begin
 
 
-def _behind(series: list[Series], begins: list[int], horizon: int) -> Floats:
-    return np.stack([each.target[begin : begin + horizon] for each, begin in zip(series, begins, strict=True)])
+def may_be_widened(built: Architecture) -> bool:
+    """Whether forecasts are distributions of any real numbers."""
+    return built.likelihood in LOCATED - {"deterministic-l1"}
 
 
 def _cut(series: Series, points: int) -> Series:
@@ -85,4 +95,4 @@ def _cut(series: Series, points: int) -> Series:
 
 def _step(count: int) -> int:
     """Of many series every so many is looked at."""
-    return max(1, count // (3 * WINDOWS))
+    return max(1, count // WINDOWS)

@@ -14,7 +14,7 @@ from sagedock.contracts.hyperparameters import Values
 
 _WARM_UP = 0.05
 _SEASONAL_AVERAGE = 0.99
-_TRUTH, _RAMP = 0.4, 0.3
+_TRUTH, _RAMP = 0.5, 0.2
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,13 @@ def fitted(paths: Floats, truth: Floats) -> tuple[float, ...]:
     return tuple(np.exp(np.interp(np.arange(horizon), centres, best)).tolist())
 
 
+def loss(paths: Floats, truth: Floats, units: Floats) -> float:
+    """The mean quantile loss of paths (windows, paths, horizon) in `units` (windows,), where the truth is known."""
+    over = (truth - np.quantile(paths, LEVELS, axis=1)) / units[:, None]
+    levels = LEVELS[:, None, None]
+    return float(np.nanmean(np.maximum(levels * over, (levels - 1) * over)))
+
+
 def _losses(paths: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
     """(factors, horizon) sums of quantile losses, in units of each window's spread."""
     middle = np.median(paths, axis=1)

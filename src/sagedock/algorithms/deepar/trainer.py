@@ -94,10 +94,11 @@ class Trainer:
         return self.settings.learning_rate * min(1.0, (done + 1e-3) / warm) * falling
 
     def held_out_loss(self) -> float | None:
-        """That of the windows that are not learnt from, where there are some."""
+        """That of the windows that are not learnt from, where there are some and something is known of them."""
         if self.held_out is None:
             return None
-        return self.held_out.loss(Network.of(Parameters(self.network.architecture, self.arrays())))
+        loss = self.held_out.loss(Parameters(self.network.architecture, self.arrays()))
+        return loss if math.isfinite(loss) else None
 
     def arrays(self) -> Mapping[str, Floats]:
         """Those of the network as it would be used now, copied."""

@@ -19,12 +19,12 @@ from sagedock.algorithms.deepar.checkpoints import Checkpoints
 from sagedock.algorithms.deepar.epochs import Epochs
 from sagedock.algorithms.deepar.evaluation import Evaluation, Forecast, evaluate
 from sagedock.algorithms.deepar.forecaster import Forecaster
-from sagedock.algorithms.deepar.held_out import HeldOut
+from sagedock.algorithms.deepar.held_out import HeldOut, may_be_widened
 from sagedock.algorithms.deepar.hyperparameters import DEFAULTS
 from sagedock.algorithms.deepar.journal import Journal
 from sagedock.algorithms.deepar.model import DeepARModel
 from sagedock.algorithms.deepar.network import Network
-from sagedock.algorithms.deepar.parameters import LOCATED, Architecture, Floats, Parameters
+from sagedock.algorithms.deepar.parameters import Architecture, Floats, Parameters
 from sagedock.algorithms.deepar.series import Series, SeriesList
 from sagedock.algorithms.deepar.settings import Settings, architecture
 from sagedock.algorithms.deepar.statistics import Statistics
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 
 NOT_OF_THE_MODEL = frozenset({"epochs", "early_stopping_patience", "num_eval_samples", "test_quantiles"})
 """Hyperparameters in which a job may differ from the one whose checkpoint it resumes."""
-_SPREAD_PATHS = 100
 
 
 def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Context) -> Trained | None:
@@ -105,10 +104,9 @@ def _finished(trainer: Trainer, best: Best) -> Parameters:
     """The network of the best epoch; its forecasts as wide as what was held out says."""
     arrays: Mapping[str, Floats] = best.arrays or trainer.arrays()
     parameters = Parameters(trainer.network.architecture, arrays)
-    if trainer.held_out is None or parameters.architecture.likelihood not in LOCATED - {"deterministic-l1"}:
+    if trainer.held_out is None or not may_be_widened(parameters.architecture):
         return parameters
-    spread = trainer.held_out.spread(_forecast(parameters, _SPREAD_PATHS, trainer.settings.seed))
-    return Parameters(replace(parameters.architecture, spread=spread), arrays)
+    return Parameters(replace(parameters.architecture, spread=trainer.held_out.spread(parameters)), arrays)
 
 
 def _forecast(parameters: Parameters, paths: int, seed: int) -> Forecast:
