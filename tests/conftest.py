@@ -1,9 +1,16 @@
-"""For all tests: where continuous integration says so, what a test needs has to be there."""
+"""For all tests: where continuous integration says so, what a test needs has to be there; and who runs beside whom.
+
+Continuous integration runs files side by side (pytest-xdist, --dist loadfile). What is measured under a load of its own
+making is marked `alone`: no other test runs meanwhile.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -27,6 +34,51 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{VARIABLE} is 1, but this test was skipped: {report.longrepr}"
     return report
+
+
+ROOM, GATE = Path(__file__), Path(__file__).with_name("platform.py")
+"""Two files that are there, to be locked."""
+FIRST = ("tests/images/", "tests/core/test_fuzz.py", "tests/quickstart/", "tests/serving/", "tests/contract/")
+"""Files that take longest: they come first, lest one worker be left with them when the others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first where several workers share the tests; a stable order, the same for all of them."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    return next((place for place, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST))
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """No name of a test is long, or holds bytes or a time: each worker has to find the same names."""
+    if isinstance(val, bytes) or (isinstance(val, str) and len(val) > 40):
+        return argname
+    return None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Where several workers share the tests, run one that is marked `alone` while the others wait."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    with _turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+@contextmanager
+def _turn(*, alone: bool) -> Iterator[None]:
+    """Each test has its turn by a lock that many share or one holds; who waits for it closes the gate behind it."""
+    with ROOM.open() as room, GATE.open() as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        try:
+            yield
+        finally:
+            fcntl.flock(room, fcntl.LOCK_UN)  # a process forked meanwhile has it too, and may live on
 
 
 @pytest.fixture(params=["cpu", "cuda"])

@@ -343,7 +343,7 @@ def test_a_trusted_pickle_is_loaded(tmp_path: Path) -> None:
 def test_unreadable_files_are_named_with_the_remedy(tmp_path: Path) -> None:
     model = write_model(tmp_path / "ml") / "model"
     (model / ARTEFACT).chmod(0)
-    for parent in (tmp_path, *tmp_path.parents[:2]):
+    for parent in (tmp_path, *tmp_path.parents[:3]):
         parent.chmod(0o755)
 
     reader, writer = os.pipe()
