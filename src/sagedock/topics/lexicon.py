@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from array import array
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sagedock.topics import tokens
 from sagedock.topics.counting import Counted, counted, joined
 from sagedock.topics.documents import Documents
 from sagedock.topics.preparation import Preparation
-from sagedock.topics.tokens import NO_WORD
+from sagedock.topics.tokens import NO_WORD, NumbersOfFew
 
 _AT_ONCE = 1 << 20
 _FEW = 8
@@ -40,8 +42,8 @@ class Lexicon:
     def documents(self, texts: Iterable[str]) -> Documents:
         """One document for each text, empty where it has no word of the vocabulary."""
         texts = list(texts)
-        if len(texts) <= _FEW:
-            return self._of_few(texts)
+        if len(texts) <= _FEW and isinstance(self._numbers, NumbersOfFew):
+            return self._of_few(texts, self._numbers)
         lines = (f"{text.replace(chr(10), ' ')}\n" for text in texts)
         return joined(self.counted(block) for block in _together(lines)).of_size(self.size)
 
@@ -50,22 +52,25 @@ class Lexicon:
         with self._lock:
             return counted(self._numbers.of(block))
 
-    def _of_few(self, texts: Sequence[str]) -> Documents:
+    def _of_few(self, texts: Sequence[str], numbers: NumbersOfFew) -> Documents:
         """The same without NumPy's costs for each of its calls, which are most of what one text costs."""
-        starts, words, counts = [0], list[int](), list[int]()
+        starts, words, counts = array("q", [0]), array("i"), array("f")
         for text in texts:
             with self._lock:
-                numbers = self._numbers.of(f"{text.replace(chr(10), ' ')}\n").tolist()
-            found = Counter(numbers)
-            for number in sorted(number for number in found if number >= 0):
+                found = numbers.tally(text)
+            for number in sorted(found):
                 words.append(number)
                 counts.append(found[number])
             starts.append(len(words))
-        return Documents(np.array(starts, np.int64), np.array(words, np.int32), np.array(counts, np.float32), self.size)
+        return Documents(_viewed(starts, np.int64), _viewed(words, np.int32), _viewed(counts, np.float32), self.size)
 
     def _number(self, word: str) -> int:
         key = self._preparation.key(word)
         return NO_WORD if key is None else self._known.get(key, NO_WORD)
+
+
+def _viewed(numbers: array[Any], kind: type[np.generic]) -> NDArray[Any]:
+    return np.frombuffer(numbers, kind) if numbers else np.empty(0, kind)
 
 
 def _key(word: str, preparation: Preparation) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from functools import cache, partial
 from itertools import chain
@@ -118,6 +119,19 @@ class NumbersOfFew(dict[bytes, int]):
             self.forget()
         found = self._pieces.cut(block).replace(b"\n", _SPACED_END).split()
         return self._pieces.spread(np.fromiter(map(self.__getitem__, found), np.int64, len(found)))
+
+    def tally(self, text: str) -> Counter[int]:
+        """How often the number of each word that counts stands in one text, which is faster so than by arrays."""
+        several = self._pieces.several
+        if max(len(self), len(several)) > self._remembered:
+            self.forget()
+        found = Counter(map(self.__getitem__, self._pieces.cut(text).split()))
+        for number in [number for number in found if number <= _SEVERAL]:
+            times = found.pop(number)
+            for each in several[_SEVERAL - number]:
+                found[each] += times
+        found.pop(NO_WORD, None)
+        return found
 
     def forget(self) -> None:
         self.clear()
