@@ -22,14 +22,14 @@ def told(folder: Path, records: list[dict[str, Any]], **given: str) -> tuple[Dat
 
 def test_the_statistics_are_those_counted_by_hand(tmp_path: Path) -> None:
     """deepar 6 and 10."""
-    _, found = told(tmp_path, [record([1.5, None, -3.0]), record([]), record([4.0, "NaN", 0.0, 2.5, 1.0])])
+    _, found = told(tmp_path, [record([1.5, None, -3.0]), record([]), record([4.1, "NaN", 0.0, 2.4, 1.0])])
     assert list(found.lines("Training")) == [
         "Training set statistics:",
         "Real time series",
         "number of time series: 3",
         "number of observations: 6",
         "mean target length: 2.66666666667",
-        "min/mean/max target: -3.0/1/4.0",
+        "min/mean/max target: -3.0/1/4.1",
         "mean abs(target): 2",
         "contains missing values: yes (25.0%)",
     ]

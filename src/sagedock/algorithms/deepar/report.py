@@ -220,7 +220,7 @@ def _training(found: Mapping[str, Any]) -> list[Figure]:
         LineChart(
             title="Loss by epoch",
             caption=f"The mean negative log-likelihood of the training windows; the model is that of epoch {best}.",
-            alt=f"Curve of the loss from {shown(losses[0])} to {shown(losses[-1])}, lowest at epoch {best}.",
+            alt=f"Curve of the loss from {shown(losses[0])} to {shown(losses[-1])}; the model is that of epoch {best}.",
             x_label="epoch",
             y_label="loss",
             lines=[Line("train", list(map(float, range(len(losses)))), losses)],

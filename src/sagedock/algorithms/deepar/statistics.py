@@ -64,6 +64,11 @@ class Statistics:
         yield f"number of time series: {self.series}"
         yield f"number of observations: {self.observations}"
         yield f"mean target length: {self.points / max(self.series, 1):.12g}"
-        yield f"min/mean/max target: {self.lowest!r}/{self.mean:.12g}/{self.highest!r}"
+        yield f"min/mean/max target: {_spelt(self.lowest)}/{self.mean:.12g}/{_spelt(self.highest)}"
         yield f"mean abs(target): {self.mean_absolute:.12g}"
         yield f"contains missing values: {f'yes ({100 * self.missing:.1f}%)' if self.missing else 'no'}"
+
+
+def _spelt(value: float) -> str:
+    """A 32-bit float with no more digits than tell it from its neighbours."""
+    return repr(float(str(np.float32(value))))
