@@ -58,7 +58,7 @@ class Checkpoints:
         for number, file in self._files.newest_first() if self.directory is not None else ():
             if number > most:
                 log.warning(
-                    "checkpoint %s is of %s %d, and %d are wanted: passed over", file, self.counted, number, most
+                    "checkpoint %s is of %s %d, and the last is %d: passed over", file, self.counted, number, most
                 )
                 continue
             found = self._read(file, number)
