@@ -104,8 +104,8 @@ def _train(
 def _refuse_several_hosts(job: TrainingJob, algorithm: Algorithm) -> None:
     if len(job.hosts) > 1 and algorithm.hosts == "one":
         raise UserError(
-            f"this job has {len(job.hosts)} hosts ({', '.join(job.hosts)}), and {algorithm.name} trains on one: set "
-            "InstanceCount to 1"
+            f"this job has {len(job.hosts)} hosts ({', '.join(job.hosts)}), and {algorithm.name} trains on a single "
+            "instance: set InstanceCount to 1"
         )
 
 

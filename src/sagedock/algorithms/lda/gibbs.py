@@ -117,14 +117,27 @@ class Chain:
             sweep=self.sweeps,
         )
 
-    def fit_alpha(self) -> None:
-        """Move alpha towards what makes the documents' topics most likely."""
+    def fit_alpha(self, total: float | None = None) -> None:
+        """Move alpha towards what makes the documents' topics most likely; its sum is held at `total`, if given."""
         if core.native is None:
             self.alpha = _fitted(self.corpus, self.assigned, self.alpha)
         else:
             core.native.fit_topic_prior(
                 self.corpus.starts, self.assigned, self.alpha, rounds=_ALPHA_ROUNDS, least=LEAST_ALPHA
             )
+        if total is not None:
+            self.alpha = np.maximum(self.alpha * (total / float(np.cumsum(self.alpha)[-1])), LEAST_ALPHA)
+
+    def log_likelihood(self) -> float:
+        """That of the words, given their topics, a word (Griffiths and Steyvers, equation 2)."""
+        from scipy.special import gammaln  # for training alone
+
+        counts, beta = self.word_topics[:, : len(self.alpha)], self.beta
+        found = counts[counts > 0].astype(np.float64)
+        all_words = beta * self.corpus.vocabulary_size
+        words = (gammaln(found + beta) - gammaln(beta)).sum()
+        topics = (gammaln(self.totals[: len(self.alpha)] + all_words) - gammaln(all_words)).sum()
+        return float(words - topics) / max(1, len(self.corpus.words))
 
     @property
     def topic_words(self) -> Floats:
