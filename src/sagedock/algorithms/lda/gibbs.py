@@ -14,6 +14,7 @@ Sources: Griffiths and Steyvers, Finding scientific topics, 2004; for alpha Mink
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,14 +131,13 @@ class Chain:
 
     def log_likelihood(self) -> float:
         """That of the words, given their topics, a word (Griffiths and Steyvers, equation 2)."""
-        from scipy.special import gammaln  # for training alone
-
-        counts, beta = self.word_topics[:, : len(self.alpha)], self.beta
-        found = counts[counts > 0].astype(np.float64)
-        all_words = beta * self.corpus.vocabulary_size
-        words = (gammaln(found + beta) - gammaln(beta)).sum()
-        topics = (gammaln(self.totals[: len(self.alpha)] + all_words) - gammaln(all_words)).sum()
-        return float(words - topics) / max(1, len(self.corpus.words))
+        beta, all_words = self.beta, self.beta * self.corpus.vocabulary_size
+        counts = self.word_topics[self.word_topics > 0]
+        found, times = np.unique(counts, return_counts=True)
+        gains = np.array([math.lgamma(count + beta) - math.lgamma(beta) for count in found.tolist()])
+        totals = self.totals[: len(self.alpha)].tolist()
+        losses = [math.lgamma(total + all_words) - math.lgamma(all_words) for total in totals]
+        return (float(gains @ times) - math.fsum(losses)) / max(1, len(self.corpus.words))
 
     @property
     def topic_words(self) -> Floats:
