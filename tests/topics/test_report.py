@@ -1,6 +1,7 @@
 """The report of a topic model: planted topics with their words, sizes, places and documents."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -120,3 +121,11 @@ def test_two_topics_have_no_map_and_one_epoch_no_curve():
 def test_the_log_likelihood_by_pass():
     (curve,) = report.likelihood([10.0, 20.0], [-8.0, -7.5])
     assert (list(curve.lines[0].x), list(curve.lines[0].y)) == ([10.0, 20.0], [-8.0, -7.5])
+
+
+def test_losses_of_a_bad_start_do_not_flatten_the_curve():
+    (curve,) = report.losses([5000.0, 7.5, 7.0, 6.9], [7.6, 7.1, 900.0, 6.8], 4)
+    train, validation = ([value for value in line.y if math.isfinite(value)] for line in curve.lines)
+    assert (train, validation) == ([7.5, 7.0, 6.9], [7.6, 7.1, 6.8])
+    assert "2 losses above" in curve.caption
+    assert (curve.marks[0].x, curve.marks[0].y) == (4.0, 6.8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,8 @@ TYPICAL = 2
 LONG_ENOUGH = 10
 """Words of a document that may typify a topic, where there are such: a short one is of one topic by chance."""
 _NAMING = 2
+_OUTLYING = 3
+"""Losses above so many times the median would flatten the curve to a line."""
 
 
 def found(summary: Summary, probabilities: NDArray[Any], data: Data, mixtures: Callable[[Documents], Floats]) -> JSON:
@@ -131,11 +134,13 @@ def losses(training: Sequence[float], validation: Sequence[float], best_epoch: i
     if len(training) < 2:
         return []
     epochs = [float(epoch) for epoch in range(1, len(training) + 1)]
-    lines = [Line("train", epochs, training)]
-    judged = training
-    if validation:
-        lines.append(Line("validation", epochs[: len(validation)], validation))
-        judged = validation
+    judged = validation or training
+    highest = _OUTLYING * float(np.median([*training, *validation]))
+    curves = {"train": training, "validation": validation}
+    lines = [
+        Line(name, epochs[: len(y)], [v if v <= highest else math.nan for v in y]) for name, y in curves.items() if y
+    ]
+    left_out = sum(value > highest for value in [*training, *validation])
     marks = []
     if best_epoch is not None and 1 <= best_epoch <= len(judged):
         marks = [Mark(f"epoch {best_epoch}", float(best_epoch), judged[best_epoch - 1])]
@@ -144,7 +149,8 @@ def losses(training: Sequence[float], validation: Sequence[float], best_epoch: i
             title="Loss by epoch",
             caption="What a word costs, in nats: how badly it is foretold, and what the topics of its document take. "
             "Training is measured with noise while the network learns, validation after the epoch without."
-            + (f" The model is that of epoch {best_epoch}." if marks else ""),
+            + (f" The model is that of epoch {best_epoch}." if marks else "")
+            + (f" {left_out} losses above {shown(highest)} are not drawn." if left_out else ""),
             alt=f"Curves of loss from {shown(judged[0])} to {shown(judged[-1])} over {len(training)} epochs.",
             x_label="Epoch",
             y_label="Loss a word",
