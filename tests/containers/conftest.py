@@ -56,6 +56,12 @@ def news() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def topics() -> ModuleType:
+    """containers/topics/prepare.py."""
+    return _module("topics", "prepare")
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data beside the checkout."""
     if not SHARED.is_dir():
