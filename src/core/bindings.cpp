@@ -26,6 +26,7 @@ void bind_classifier(nb::module_& module);
 void bind_text(nb::module_& module);
 void bind_tokenizer(nb::module_& module);
 void bind_topics(nb::module_& module);
+void bind_topic_encoder(nb::module_& module);
 void bind_documents(nb::module_& module);
 void bind_forecaster(nb::module_& module);
 
@@ -198,6 +199,7 @@ NB_MODULE(_core, module) {
     bind_text(module);
     bind_tokenizer(module);
     bind_topics(module);
+    bind_topic_encoder(module);
     bind_documents(module);
     bind_forecaster(module);
 }

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+class TopicEncoder(Protocol):
+    """Layers from counts to mixtures of topics, which go on looking at the arrays they were made of."""
+
+    def mixtures(
+        self, starts: NDArray[np.int64], words: NDArray[np.int32], counts: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """(documents, topics) mixtures of `sagedock.topics.documents.Documents`.
+
+        Raises ValueError for arrays that do not fit together and for a word that there is not.
+        """
 
 
 class TopicCore(Protocol):
@@ -59,3 +72,8 @@ class TopicCore(Protocol):
 
         Raises ValueError for arrays that do not fit together and for a word that there is not.
         """
+
+    def TopicEncoder(  # noqa: N802 - a class
+        self, weights: Sequence[NDArray[np.float32]], biases: Sequence[NDArray[np.float32]], activation: str
+    ) -> TopicEncoder:
+        """What `sagedock.algorithms.ntm.encoder.Encoder` is; raises ValueError for layers that do not fit together."""

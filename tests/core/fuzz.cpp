@@ -41,6 +41,7 @@
 #include "reservoir.hpp"
 #include "text.hpp"
 #include "tokenizer.hpp"
+#include "topic_encoder.hpp"
 #include "topic_sampler.hpp"
 #include "trees.hpp"
 #include "vocabulary.hpp"
@@ -458,6 +459,41 @@ void fuzz_mixtures(std::string_view text) {
     }
 }
 
+// An encoder of numbers from the bytes, whatever they are, and three documents, the last of them empty.
+void fuzz_topic_encoder(std::string_view text) {
+    namespace topics = sagedock::topics;
+    if (text.size() < 5) return;
+    const auto byte = [&](std::size_t at) { return static_cast<std::size_t>(static_cast<unsigned char>(text[at % text.size()])); };
+    const std::size_t words = 1 + byte(0) % 9, width = 1 + byte(1) % 7, count = 2 + byte(2) % 5, tokens = byte(3) % 20;
+    const auto numbers = [&](std::size_t size) {
+        auto made = exactly<float>(size);
+        for (std::size_t i = 0; i < size; ++i) {
+            char bytes[sizeof(float)];
+            for (std::size_t place = 0; place < sizeof(float); ++place) bytes[place] = static_cast<char>(byte(4 + i * sizeof(float) + place));
+            std::memcpy(&made[i], bytes, sizeof(float));
+        }
+        return made;
+    };
+    const auto first = numbers(words * width), second = numbers(width * count), shift = numbers(width), last = numbers(count);
+    const auto of_entry = exactly<std::int32_t>(tokens);
+    const auto counts = exactly<float>(tokens);
+    for (std::size_t i = 0; i < tokens; ++i) of_entry[i] = static_cast<std::int32_t>(byte(i) % words), counts[i] = static_cast<float>(1 + byte(i));
+    const auto starts = exactly<std::int64_t>(4);
+    starts[0] = 0, starts[1] = static_cast<std::int64_t>(tokens / 2), starts[2] = starts[3] = static_cast<std::int64_t>(tokens);
+    const auto found = exactly<float>(3 * count);
+    using topics::Activation;
+    for (const Activation activation : {Activation::sigmoid, Activation::tanh, Activation::relu, Activation::softplus}) {
+        const topics::TopicEncoder encoder({{first.get(), shift.get(), words, width}, {second.get(), last.get(), width, count}}, activation);
+        encoder.mixtures(starts.get(), 3, of_entry.get(), counts.get(), found.get());
+        const auto tame = [](const auto& from, std::size_t size) { return std::all_of(from.get(), from.get() + size, [](float n) { return std::abs(n) < 1e6F; }); };
+        if (!tame(first, words * width) || !tame(second, width * count) || !tame(shift, width) || !tame(last, count)) continue;
+        for (std::size_t document = 0; document < 3; ++document) {
+            const float* const mixture = found.get() + document * count;
+            require(std::abs(std::accumulate(mixture, mixture + count, 0.0) - 1) < 1e-5, "shares of one together");
+        }
+    }
+}
+
 void fuzz_instances(std::string_view text) {
     const std::size_t columns = 1 + text.size() % 3;
     for (const bool lined : {false, true}) {
@@ -639,6 +675,7 @@ const std::map<std::string, Kernel> kernels = {
     {"documents", {fuzz_documents, {"1,0,0,2\n0,0,0,0\r\n3,0.0,1e1,0", R"({"instances":[{"features":[1,0.0,2]},{"data":{"features":{"keys":[2,0],"shape":[3],"values":[1,4]}}}]})",
                                     R"({"data":{"features":[0,0,1]}})" "\n" R"({"features":{"values":[1,2,3]}})" "\n",
                                     std::string("\x0a\x23\xd7\xce\x21\0\0\0\x0a\x1f\x0a\x06values\x12\x15\x12\x13\x0a\x08\0\0\x40\x40\0\0\xa0\x40\x12\x03\x01\xac\x02\x1a\x02\x06\0\0\0\0", 44)}}},
+    {"topic_encoder", {fuzz_topic_encoder, {std::string("\x05\x04\x03\x0c") + "some numbers as they stand here", std::string(60, '\x3d')}}},
     {"topics", {fuzz_topics, {"\x13\x0c\x09 some tokens of documents, as they stand here, one behind the other", std::string(120, '\x17') + "a b c d"}}},
     {"mixtures", {fuzz_mixtures, {"\x03\x02 some bytes that are numbers, too, as they stand here, one after the other", std::string("\x12\x01") + std::string(200, '\x3d')}}},
     {"recurrence", {fuzz_recurrence, {std::string("\x03\x07\x05") + std::string(40, '\x42') + " states and gates", std::string(90, '\xfe') + "\x01\x02"}}},

@@ -39,6 +39,7 @@ KERNELS = (
     "classifier",
     "learning",
     "documents",
+    "topic_encoder",
     "topics",
     "mixtures",
     "recurrence",

@@ -12,18 +12,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch.nn import functional
 
+from sagedock.algorithms.ntm.hyperparameters import NVDM, PRODLDA, RELU, SIGMOID, SOFTPLUS, TANH
 from sagedock.algorithms.ntm.sparse import Batch, product, reconstruction
 
-NVDM, PRODLDA = "nvdm", "prodlda"
-SIGMOID, TANH, RELU, SOFTPLUS = "sigmoid", "tanh", "relu", "softplus"
 _ACTIVATIONS = {SIGMOID: torch.sigmoid, TANH: torch.tanh, RELU: torch.relu, SOFTPLUS: functional.softplus}
 VARIANCE_FLOOR = 1e-5
 """What batch normalisation adds to a variance."""
 _MOMENTUM = 0.1
+PROJECTION_GAIN = 8.0
+"""The decoder begins so many times as wide as Glorot's rule has it, whose inputs are as large as its outputs: those of
+the decoder are shares of topics, 1 in all (docs/decisions/0044)."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,21 @@ class Layer(torch.nn.Module):  # type: ignore[misc] # torch is not followed by t
     def __init__(self, inputs: int, outputs: int, normalised: bool) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.nn.init.xavier_uniform_(torch.empty(inputs, outputs)))
-        self.bias = None if normalised else torch.nn.Parameter(torch.zeros(outputs))
+        self.bias: torch.Tensor | None = None if normalised else torch.nn.Parameter(torch.zeros(outputs))
         self.normalisation = Normalisation(outputs) if normalised else None
 
     def forward(self, values: torch.Tensor | Batch) -> torch.Tensor:
         found = product(values, self.weight) if isinstance(values, Batch) else values @ self.weight
         return self.normalisation(found) if self.normalisation is not None else found + self.bias
+
+    def folded(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """W and b of x W + b that does the same in inference, normalisation included."""
+        weight = self.weight.detach()
+        known = self.normalisation
+        if known is None:
+            return weight, cast("torch.Tensor", self.bias).detach()
+        scale = torch.rsqrt(known.variance + VARIANCE_FLOOR)
+        return weight * scale, known.shift.detach() - known.mean * scale
 
 
 class Network(torch.nn.Module):  # type: ignore[misc] # torch is not followed by the type checker
@@ -98,7 +110,7 @@ class Network(torch.nn.Module):  # type: ignore[misc] # torch is not followed by
             self.mean = Layer(widths[-1], design.topics, prodlda)
             self.deviation = Layer(widths[-1], design.topics, prodlda)
             self.projection = torch.nn.Parameter(
-                torch.nn.init.xavier_uniform_(torch.empty(design.vocabulary_size, design.topics))
+                torch.nn.init.xavier_uniform_(torch.empty(design.vocabulary_size, design.topics), PROJECTION_GAIN)
             )
         self.projection_bias = torch.nn.Parameter(torch.zeros(design.vocabulary_size))
         if prodlda:
@@ -187,3 +199,12 @@ class Network(torch.nn.Module):  # type: ignore[misc] # torch is not followed by
             self.topic_mean.lerp_(mean, _MOMENTUM)
             self.topic_covariance.lerp_(covariance, _MOMENTUM)
         return mean, covariance
+
+    def folded(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """W (vocabulary, topics) and b of softmax(W z + b) that does in inference what the decoder does."""
+        projection, bias = self.projection.detach(), self.projection_bias.detach()
+        if self.design.network == NVDM:
+            return projection, bias
+        variance = ((projection @ self.topic_covariance) * projection).sum(1)
+        scaled = projection * torch.rsqrt(variance + VARIANCE_FLOOR)[:, None]
+        return scaled, bias - scaled @ self.topic_mean
