@@ -26,7 +26,7 @@ VARIANCE_FLOOR = 1e-5
 _MOMENTUM = 0.1
 PROJECTION_GAIN = 8.0
 """The decoder begins so many times as wide as Glorot's rule has it, whose inputs are as large as its outputs: those of
-the decoder are shares of topics, 1 in all (docs/decisions/0044)."""
+the decoder are shares of topics, 1 in all (docs/decisions/0045)."""
 
 
 @dataclass(frozen=True)
