@@ -23,7 +23,7 @@ CONTEXT, HORIZON, LAGS, ROWS = 9, 5, (1, 2, 7, 12), 6
 
 
 def architecture(likelihood: str = "student-t", **changes: object) -> Architecture:
-    plain = Architecture("H", CONTEXT, HORIZON, likelihood, 8, 2, LAGS, (3, 2), 4, 1, 2, default_scale=2.5)
+    plain = Architecture("W", CONTEXT, HORIZON, likelihood, 8, 2, LAGS, (3, 2), 4, 1, 2, default_scale=2.5)
     return replace(plain, **changes)
 
 
@@ -319,6 +319,13 @@ def test_parameters_travel_through_files(tmp_path: Path, likelihood: str) -> Non
         ({"spread": [1.0]}, "spread is no list of as many"),
         ({"spread": [1.0, 0.0, 1.0, 1.0, 1.0]}, "spread holds '0.0'"),
         ({"skip": 1}, "scaling, skip, residual, ahead or"),
+        ({"scaling": {}}, "scaling, skip, residual, ahead or"),
+        ({"likelihood": {}}, "likelihood is '{}'"),
+        ({"default_scale": 10**400}, "default_scale holds '1000"),
+        ({"frequency": "Q"}, "expected a whole number from 1 (may be absent) and one of M"),
+        ({"frequency": "H"}, "calendar_features is 2: frequency H has 4"),
+        ({"context_length": (1 << 31) - 1}, "are more than 4194304 steps"),
+        ({"prediction_length": 1 << 30}, "are more than 4194304 steps"),
         ({"more": 1}, "expected the fields"),
     ],
 )

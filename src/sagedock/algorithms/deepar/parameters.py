@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sagedock.algorithms.deepar import calendar
+from sagedock.algorithms.deepar.frequency import Frequency
 from sagedock.contracts.files import write_bytes
 from sagedock.errors import ModelError
 from sagedock.formats import safetensors
@@ -45,6 +48,8 @@ LOCATED = frozenset({"gaussian", "student-t", "deterministic-l1"})
 MOST_PARTS = 1 << 12
 LARGEST_ARRAY = 1 << 30
 """Numbers: what a description may ask for."""
+MOST_STEPS = 1 << 22
+"""Of one series: what a description may have a server hold of it at once."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,7 @@ class Architecture:
         architecture = cls(**read)
         _require_numbers(architecture)
         _require_words(architecture)
+        _require_time(architecture)
         if max(math.prod(shape) for shape in architecture.shapes().values()) > LARGEST_ARRAY:
             raise ValueError(f"an array of more than {LARGEST_ARRAY} numbers is described")
         return architecture
@@ -192,17 +198,17 @@ def _require_numbers(built: Architecture) -> None:
     _require_figures("spread", built.spread, above=0)
 
 
-def _require_figures(name: str, figures: Sequence[object], above: float = -math.inf) -> None:
+def _require_figures(name: str, figures: Sequence[Any], above: float = -math.inf) -> None:
     for figure in figures:
         number = isinstance(figure, int | float) and not isinstance(figure, bool)
-        if not number or not math.isfinite(cast("float", figure)) or cast("float", figure) <= above:
+        if not number or not above < figure or not -sys.float_info.max <= figure <= sys.float_info.max:
             raise ValueError(f"{name} holds {str(figure)[:40]!r}, no finite number{' above 0' if above == 0 else ''}")
 
 
 def _require_words(built: Architecture) -> None:
-    if built.likelihood not in PARAMETERS:
+    if not isinstance(built.likelihood, str) or built.likelihood not in PARAMETERS:
         raise ValueError(f"likelihood is {str(built.likelihood)[:40]!r}: known are {', '.join(PARAMETERS)}")
-    known = built.scaling in {MEAN, DEVIATION} and isinstance(built.frequency, str)
+    known = built.scaling in (MEAN, DEVIATION) and isinstance(built.frequency, str)
     if not known or any(type(each) is not bool for each in (built.skip, built.residual, built.ahead)):
         raise ValueError("scaling, skip, residual, ahead or frequency is none that is known")
     if built.likelihood not in LOCATED and (built.scaling == DEVIATION or built.skip or built.spread):
@@ -211,6 +217,15 @@ def _require_words(built: Architecture) -> None:
         raise ValueError("lags do not ascend")
     if max(built.layers, len(built.lags), len(built.cardinality)) > MOST_PARTS:
         raise ValueError(f"it has more than {MOST_PARTS} layers, lags or categories")
+
+
+def _require_time(built: Architecture) -> None:
+    """Raise ValueError unless the calendar is that of the frequency, and what is seen of a series has an end."""
+    features = len(calendar.names(Frequency.parse(built.frequency)))
+    if built.calendar_features != features:
+        raise ValueError(f"calendar_features is {built.calendar_features}: frequency {built.frequency} has {features}")
+    if built.context_length + built.prediction_length + built.lags[-1] > MOST_STEPS:
+        raise ValueError(f"context_length, prediction_length and the longest of lags are more than {MOST_STEPS} steps")
 
 
 def _require_whole(name: str, value: object, least: int) -> None:
