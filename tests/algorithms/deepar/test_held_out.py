@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 
 from sagedock.algorithms.deepar.frequency import Frequency
 from sagedock.algorithms.deepar.held_out import LARGEST_SHARE, WINDOWS, HeldOut
 from sagedock.algorithms.deepar.network import Network
 from sagedock.algorithms.deepar.parameters import Architecture
 from sagedock.algorithms.deepar.series import Series, SeriesList
+from sagedock.algorithms.deepar.settings import Settings
+from sagedock.algorithms.deepar.trainer import Trainer
 from sagedock.algorithms.deepar.windows import Windows
 
 HORIZON = 6
@@ -53,3 +56,22 @@ def test_a_network_that_knows_less_loses_more() -> None:
     parameters.arrays["output.bias"][0] += 10
     assert held.loss(parameters) > 2 * loss
     assert len(held.spread(parameters)) == HORIZON
+
+
+def test_an_epoch_whose_paths_are_lost_is_the_worst_one_and_is_counted() -> None:
+    """Else the held-out losses would be fewer than the epochs, and another epoch be taken for the best."""
+    held = HeldOut.of(series(40, 200), BUILT)
+    assert held is not None
+    network = Network.new(BUILT, 0)
+    with torch.no_grad():
+        network.tensors["output.weight"][0] = np.nan
+    settings = Settings(epochs=2, batch=8, learning_rate=0.01, zoneout=0.0, patience=None, seed=0, seasonal=True)
+    assert Trainer(network, Windows(held.learnt, BUILT), settings, held).held_out_loss() == np.inf
+
+
+def test_windows_of_which_nothing_is_known_tell_nothing() -> None:
+    whole = series(40, 200)
+    whole.target[:] = np.nan
+    held = HeldOut.of(whole, BUILT)
+    assert held is not None
+    assert np.isnan(held.loss(Network.new(BUILT, 0).parameters()))

@@ -72,6 +72,12 @@ def test_every_target_has_a_finite_forecast(target: list[Any]) -> None:
         assert np.isfinite(np.array(answer["samples"], float)).all()
 
 
+@pytest.mark.parametrize("changes", [{}, {"likelihood": "gaussian", "spread": (2.0,) * HORIZON}])
+def test_the_largest_numbers_have_forecasts_that_are_numbers(changes: dict[str, Any]) -> None:
+    (answer,) = predictions(model(**changes), [record([3.4e38, -3.4e38, 3.4e38] * 7)], **ALL)
+    assert np.isfinite([*answer["quantiles"].values(), answer["mean"], *answer["samples"]]).all()
+
+
 def test_a_series_of_the_last_year_has_a_forecast() -> None:
     """A start in the year 9999; issue 7, bad input."""
     (answer,) = predictions(model(), [{"start": "9999-12-31 22:00:00", "target": [1, 2, 3]}])

@@ -53,10 +53,10 @@ class Forecaster:
         samples = samples * scales[:, None, None] + centres[:, None, None]
         if built.likelihood == "negative-binomial":
             samples = np.rint(samples)
-        with np.errstate(over="ignore"):
-            found = samples.astype(np.float32)
+        found = _bounded(samples)
         if built.spread:
-            found = widened(found, built.spread)
+            with np.errstate(over="ignore"):
+                found = _bounded(widened(found, built.spread))
         return found.repeat(paths // drawn, axis=1)
 
     @cached_property
@@ -140,3 +140,9 @@ class Forecaster:
         for marks in (target[1:] > target[:-1], np.isnan(target)):
             content.update(np.packbits(marks).tobytes())
         return int.from_bytes(content.digest(), "little")
+
+
+def _bounded(samples: Doubles | Floats) -> Floats:
+    """As 32-bit floats, the largest there are for what is beyond them: an answer has no word for infinity."""
+    most = np.finfo(np.float32).max
+    return np.asarray(np.clip(samples, -most, most), np.float32)

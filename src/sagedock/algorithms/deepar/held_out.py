@@ -4,6 +4,7 @@ wide its forecasts have to be.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
@@ -50,9 +51,13 @@ class HeldOut:
 
     def loss(self, parameters: Parameters) -> float:
         """The mean quantile loss of the windows' forecasts, as wide as they should be, in units of what varies in the
-        contexts; NaN where nothing is known.
+        contexts; NaN where nothing is known of what came, and infinite where a path is lost in numbers that are none.
         """
         paths, truth = self._forecasts(parameters, PATHS)
+        if np.isnan(truth).all():
+            return math.nan
+        if not np.isfinite(paths).all():
+            return math.inf
         if may_be_widened(parameters.architecture):
             paths = widened(paths, fitted(paths, truth))
         return loss(paths, truth, self._units(parameters.architecture.context_length))

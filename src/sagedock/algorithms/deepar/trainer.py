@@ -98,7 +98,7 @@ class Trainer:
         if self.held_out is None:
             return None
         loss = self.held_out.loss(Parameters(self.network.architecture, self.arrays()))
-        return loss if math.isfinite(loss) else None
+        return None if math.isnan(loss) else loss
 
     def arrays(self) -> Mapping[str, Floats]:
         """Those of the network as it would be used now, copied."""
