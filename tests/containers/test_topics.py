@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from sagedock import algorithms
+from sagedock.cloud import requests
 from sagedock.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -142,3 +144,16 @@ def test_raw_messages_become_topics_and_answers(prepared: Path, tmp_path: Path) 
 def test_the_document_says_how_many_there_are(prepared: Path) -> None:
     told = int(document("training-job")["HyperParameters"]["mini_batch_size"])
     assert told == len((prepared / "train" / "train.jsonl").read_text().splitlines())
+
+
+def test_the_network_reads_the_same_channels() -> None:
+    job = document("ntm-training-job")
+    assert requests.faults("CreateTrainingJob", job) == []
+    algorithm = algorithms.find(job["HyperParameters"]["sagedock_algorithm"])
+    assert algorithm.hyperparameters.parse(job["HyperParameters"])["_network"] == "prodlda"
+    known = {channel.name: channel for channel in algorithm.channels}
+    for channel in job["InputDataConfig"]:
+        assert channel["ContentType"] in known[channel["ChannelName"]].content_types
+    declared = {metric.name: metric.regex for metric in algorithm.metrics}
+    for definition in job["AlgorithmSpecification"]["MetricDefinitions"]:
+        assert definition["Regex"] == declared[definition["Name"]]
