@@ -27,6 +27,8 @@ _MOMENTUM = 0.1
 PROJECTION_GAIN = 8.0
 """The decoder begins so many times as wide as Glorot's rule has it, whose inputs are as large as its outputs: those of
 the decoder are shares of topics, 1 in all (docs/decisions/0045)."""
+ENCODER_GAIN = 3.0
+"""The same of nvdm's first layer and of the one that makes the mean (docs/decisions/0045)."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,9 @@ class Normalisation(torch.nn.Module):  # type: ignore[misc] # torch is not follo
 class Layer(torch.nn.Module):  # type: ignore[misc] # torch is not followed by the type checker
     """x W + b, normalised where asked for; W is (inputs, outputs), so that the words of a document are rows of it."""
 
-    def __init__(self, inputs: int, outputs: int, normalised: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, normalised: bool, gain: float = 1.0) -> None:
         super().__init__()
-        self.weight = torch.nn.Parameter(torch.nn.init.xavier_uniform_(torch.empty(inputs, outputs)))
+        self.weight = torch.nn.Parameter(torch.nn.init.xavier_uniform_(torch.empty(inputs, outputs), gain))
         self.bias: torch.Tensor | None = None if normalised else torch.nn.Parameter(torch.zeros(outputs))
         self.normalisation = Normalisation(outputs) if normalised else None
 
@@ -102,12 +104,14 @@ class Network(torch.nn.Module):  # type: ignore[misc] # torch is not followed by
         self.design = design
         widths = [design.vocabulary_size, *design.layers]
         prodlda = design.network == PRODLDA
+        gain = 1.0 if prodlda else ENCODER_GAIN
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.encoder = torch.nn.ModuleList(
-                Layer(inputs, outputs, design.batch_norm) for inputs, outputs in pairwise(widths)
+                Layer(inputs, outputs, design.batch_norm, 1.0 if number else gain)
+                for number, (inputs, outputs) in enumerate(pairwise(widths))
             )
-            self.mean = Layer(widths[-1], design.topics, prodlda)
+            self.mean = Layer(widths[-1], design.topics, prodlda, gain)
             self.deviation = Layer(widths[-1], design.topics, prodlda)
             self.projection = torch.nn.Parameter(
                 torch.nn.init.xavier_uniform_(torch.empty(design.vocabulary_size, design.topics), PROJECTION_GAIN)
