@@ -89,3 +89,23 @@ def test_some_empty_documents_are_learnt_from(tmp_path: Path, algorithm: str) ->
     matrix[1::5] = np.eye(WORDS)[2]
     job = made(algorithm, tmp_path, encode(Table(matrix)), CSV)
     assert job.run() == 0, job.failure
+
+
+def test_word_vectors_that_cannot_be_read_end_the_job_before_it_trains(
+    tmp_path: Path, algorithm: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    job = with_vocabulary(made(algorithm, tmp_path))
+    job.environment = {"SAGEDOCK_EMBEDDINGS": str(tmp_path / "glove.txt")}
+    assert "glove.txt, which cannot be read" in failure(job)
+    assert "#progress_metric" not in capfd.readouterr().out
+
+
+def test_a_test_channel_without_words_ends_lda_before_it_trains(
+    tmp_path: Path, algorithm: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if algorithm != "lda":
+        pytest.skip("ntm scores empty documents: they cost what their topics do")
+    job = made(algorithm, tmp_path)
+    job.add_channel("test", {"documents": row() * 3}, ContentType=CSV)
+    assert "no document of the test channel has a word" in failure(job)
+    assert "#progress_metric" not in capfd.readouterr().out

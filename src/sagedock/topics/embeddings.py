@@ -13,6 +13,7 @@ import numpy as np
 from sagedock.errors import UserError
 from sagedock.formats.cells import narrowed
 from sagedock.topics.documents import Floats
+from sagedock.topics.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,17 @@ class Embeddings:
 
     vectors: Floats
     missing: int
+
+
+def of_job(environment: Mapping[str, str], vocabulary: Vocabulary | None) -> Floats | None:
+    """(words, dimensions) for a job, asked for before it trains; None without a vocabulary, or without a file.
+
+    Raises as `read` does.
+    """
+    if vocabulary is None:
+        return None
+    found = of_environment(environment, vocabulary.words)
+    return None if found is None else found.vectors
 
 
 def of_environment(environment: Mapping[str, str], words: Sequence[str]) -> Embeddings | None:

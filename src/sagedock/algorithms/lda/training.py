@@ -59,12 +59,14 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
     warn_of_unused(hyperparameters)
     data = channel_data.read(channels, hyperparameters, context.cluster)
     require_documents(data.train, hyperparameters)
+    require_words(data.test)
+    vectors = embeddings.of_job(context.environment, data.vocabulary)
     journal.loaded(data.train)
     begin = time.time()
     learnt = ENGINES[hyperparameters["_engine"]](data.train, hyperparameters, context, journal)
     context.something_to_save()
     journal.learnt(data.train, learnt.passes, begin, time.time())
-    summary = Summary.of(learnt.beta, data.train, data.vocabulary, _vectors(data, context))
+    summary = Summary.of(learnt.beta, data.train, data.vocabulary, vectors)
     journal.topics(summary)
     facts = {"engine": hyperparameters["_engine"]}
     model = LdaModel.of(learnt.alpha, learnt.beta, data.vocabulary, facts, summary)
@@ -95,6 +97,12 @@ def require_documents(documents: Documents, values: Values) -> None:
             values["mini_batch_size"],
             rows,
         )
+
+
+def require_words(test: Documents | None) -> None:
+    """Raise UserError, before any time is spent, where a test channel has nothing to score."""
+    if test is not None and not test.tokens:
+        raise UserError("no document of the test channel has a word: give documents that are not empty", field="test")
 
 
 def _by_gibbs(documents: Documents, values: Values, context: Context, journal: Journal) -> Learnt:
@@ -151,20 +159,11 @@ def _available() -> int:
     return machine.memory_limit() - machine.resident_memory()
 
 
-def _vectors(data: Data, context: Context) -> Floats | None:
-    if data.vocabulary is None:
-        return None
-    found = embeddings.of_environment(context.environment, data.vocabulary.words)
-    return None if found is None else found.vectors
-
-
 def _test(model: LdaModel, documents: Documents | None, context: Context, journal: Journal) -> float | None:
     """The log-likelihood a word of the test channel; None without it, and where the job was stopped before its end."""
     if documents is None:
         journal.say("Test data is not provided.")
         return None
-    if not documents.tokens:
-        raise UserError("no document of the test channel has a word: give documents that are not empty", field="test")
     found = context.unless_stopped(lambda: model.topics.log_likelihood(documents))
     if found is None:
         log.warning("stopped while the test channel was scored: the model is whole, and there are no test figures")

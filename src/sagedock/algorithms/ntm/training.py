@@ -56,6 +56,7 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
     data = channel_data.read(channels, hyperparameters, context.cluster)
     hosts = len(context.cluster.hosts)
     require_documents(data.train, hyperparameters, alone=hosts == 1)
+    vectors = embeddings.of_job(context.environment, data.vocabulary)
     trainer = _trainer(hyperparameters, data, context)
     epochs = Epochs(
         count=hyperparameters["epochs"],
@@ -68,7 +69,7 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
     )
     epochs.run(trainer)
     loss = _concluded(trainer, epochs, data, journal)
-    summary = Summary.of(_topics(trainer), data.train, data.vocabulary, _vectors(data, context))
+    summary = Summary.of(_topics(trainer), data.train, data.vocabulary, vectors)
     journal.topics(summary)
     tested = _test(trainer, data.test, context)
     journal.tested(tested, batch)
@@ -140,13 +141,6 @@ def _topics(trainer: Trainer) -> Floats:
     columns = trainer.decoder().projection.T.astype(np.float64)
     shares = np.exp(columns - columns.max(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
-
-
-def _vectors(data: Data, context: Context) -> Floats | None:
-    if data.vocabulary is None:
-        return None
-    found = embeddings.of_environment(context.environment, data.vocabulary.words)
-    return None if found is None else found.vectors
 
 
 def _test(trainer: Trainer, documents: Documents | None, context: Context) -> Loss | None:
