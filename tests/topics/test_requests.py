@@ -208,3 +208,9 @@ def test_other_types_are_refused():
         requests.read(b"1 1:1", MediaType("text/libsvm"), 5, None)
     with pytest.raises(UnsupportedMediaType):
         read("ä".encode("latin-1"), "text/plain; charset=latin-1", 5, vocabulary())
+
+
+@pytest.mark.parametrize("body", [b"\n", b" \r\n\n", b"\xef\xbb\xbf"])
+def test_plain_text_of_blank_lines_alone_is_refused(body: bytes) -> None:
+    with pytest.raises(UserError, match="the body holds no text: send one document a line"):
+        read(body, "text/plain", 5, vocabulary())

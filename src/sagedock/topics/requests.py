@@ -66,7 +66,7 @@ def read(body: bytes, media_type: MediaType, feature_dim: int, vocabulary: Vocab
     if media_type.essence == RECORDIO:
         return _records(body, feature_dim)
     if media_type.essence == PLAIN_TEXT:
-        return Request(_known(vocabulary, "a request of text/plain").documents(csv.text_lines(body)))
+        return Request(_known(vocabulary, "a request of text/plain").documents(_lines(body)))
     raise UnsupportedMediaType(f"{media_type.essence!r} is not read: send one of {', '.join(REQUEST_TYPES)}")
 
 
@@ -77,6 +77,13 @@ def _natively(body: bytes, media_type: MediaType, feature_dim: int) -> Documents
         return None
     found = core.native.documents(body, kind, feature_dim)
     return None if found is None else Documents(*found, feature_dim)
+
+
+def _lines(body: bytes) -> list[str]:
+    found = csv.text_lines(body)
+    if not found:
+        raise UserError("the body holds no text: send one document a line")
+    return found
 
 
 def _rows(body: bytes, media_type: MediaType, feature_dim: int) -> Documents:
