@@ -4,27 +4,10 @@
 // size of a vector register. A matrix (inner, columns) is packed in panels of sixteen columns, each (inner, 16) in C
 // order, the last one padded with zeros (dense.hpp).
 
-#undef LANES_FUSED
-#if LANES_BYTES == 64
-#define LANES_FUSED(a, b, c) _mm512_fmadd_ps(a, b, c)
-#elif LANES_BYTES == 32
-#define LANES_FUSED(a, b, c) _mm256_fmadd_ps(a, b, c)
-#else
-#define LANES_FUSED(a, b, c) ((a) * (b) + (c))
-#endif
+#include "registers.hpp"
 
-using Vector = float __attribute__((vector_size(LANES_BYTES)));
 using Whole = std::int32_t __attribute__((vector_size(LANES_BYTES)));
-constexpr std::size_t kLane = LANES_BYTES / sizeof(float);
 constexpr std::size_t kVectors = kPanel / kLane;
-
-static inline __attribute__((always_inline)) Vector load(const float* from) {
-    Vector vector;
-    std::memcpy(&vector, from, sizeof vector);
-    return vector;
-}
-
-static inline __attribute__((always_inline)) void store(float* to, Vector vector) { std::memcpy(to, &vector, sizeof vector); }
 
 // The first `count` numbers, the other lanes being zero.
 static inline __attribute__((always_inline)) Vector load_some(const float* from, std::size_t count) {
@@ -37,10 +20,6 @@ static inline __attribute__((always_inline)) Vector load_some(const float* from,
 static inline __attribute__((always_inline)) void store_some(float* to, Vector vector, std::size_t count) {
     if (count >= kLane) return store(to, vector);
     std::memcpy(to, &vector, count * sizeof(float));
-}
-
-static inline __attribute__((always_inline)) Vector spread(float value) {
-    return value - Vector{};  // x - 0 is x in every bit, so that compilers leave the subtraction out
 }
 
 static inline __attribute__((always_inline)) Vector smaller(Vector a, Vector b) { return a < b ? a : b; }

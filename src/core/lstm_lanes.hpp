@@ -3,22 +3,9 @@
 // Included once for each instruction set (each_instruction_set.hpp), with LANES_BYTES the size of a vector register.
 // Products are rounded before they are added, so that every instruction set, and NumPy, gets the same bits.
 
-using Vector = float __attribute__((vector_size(LANES_BYTES)));
-using Bits = std::uint32_t __attribute__((vector_size(LANES_BYTES)));
-constexpr std::size_t kLane = LANES_BYTES / sizeof(float);
+#include "registers.hpp"
+
 constexpr std::size_t kGroup = LstmLayer::group;
-
-static inline __attribute__((always_inline)) Vector load(const float* from) {
-    Vector vector;
-    std::memcpy(&vector, from, sizeof vector);
-    return vector;
-}
-
-static inline __attribute__((always_inline)) void store(float* to, Vector vector) { std::memcpy(to, &vector, sizeof vector); }
-
-static inline __attribute__((always_inline)) Vector spread(float value) {
-    return value - Vector{};  // x - 0 is x in every bit, so that compilers leave the subtraction out
-}
 
 // 1 / (1 + exp(-x)), exact to about 1e-7.
 static inline __attribute__((always_inline)) Vector sigmoid(Vector x) {

@@ -3,30 +3,9 @@
 // Included once for each instruction set (each_instruction_set.hpp), with LANES_BYTES the size of a vector register. Rows
 // are read in whole registers: what pads them is zero, and stays so.
 
-#if LANES_BYTES == 64
-#define LANES_FUSED(a, b, c) _mm512_fmadd_ps(a, b, c)
-#elif LANES_BYTES == 32
-#define LANES_FUSED(a, b, c) _mm256_fmadd_ps(a, b, c)
-#else
-#define LANES_FUSED(a, b, c) ((a) * (b) + (c))
-#endif
+#include "registers.hpp"
 
-using Vector = float __attribute__((vector_size(LANES_BYTES)));
-using Bits = std::uint32_t __attribute__((vector_size(LANES_BYTES)));
-constexpr std::size_t kLane = LANES_BYTES / sizeof(float);
 constexpr std::size_t kTile = 6;  // output rows at once: with their changes they take twelve registers of sixteen
-
-static inline __attribute__((always_inline)) Vector load(const float* from) {
-    Vector vector;
-    std::memcpy(&vector, from, sizeof vector);
-    return vector;
-}
-
-static inline __attribute__((always_inline)) void store(float* to, Vector vector) { std::memcpy(to, &vector, sizeof vector); }
-
-static inline __attribute__((always_inline)) Vector spread(float value) {
-    return value - Vector{};  // x - 0 is x in every bit, so that compilers leave the subtraction out
-}
 
 static inline __attribute__((always_inline)) float sum(Vector v) {
 #if LANES_BYTES == 64
@@ -148,4 +127,3 @@ static void add(float* const* rows, std::size_t count, std::size_t width, const 
 
 constexpr Kernels kernels{kLane, learn, average, add};
 
-#undef LANES_FUSED
