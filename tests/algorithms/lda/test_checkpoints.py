@@ -75,7 +75,7 @@ def test_a_finished_job_is_not_sampled_again(
     with caplog.at_level("INFO"):
         assert job.run() == 0
     assert "[Gibbs] sweep=" not in capfd.readouterr().out
-    assert "Resuming after 30 sweeps" in caplog.text
+    assert "Resuming after sweep 30" in caplog.text
     assert model(job) == before
 
 

@@ -118,7 +118,7 @@ class Epochs:
         self.context.something_to_save()
 
     def _save(self, trainer: Trainer) -> None:
-        if self.context.cluster.rank == 0 and self.checkpoints.directory is not None:
+        if self.context.cluster.rank == 0 and self.checkpoints.kept:
             training, validations = _numbers(self.training), _numbers(self.validations)
             self.checkpoints.save(State(trainer.state(), self.best, training, validations, self.stopping.bad))
 
