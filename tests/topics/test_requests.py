@@ -214,3 +214,16 @@ def test_other_types_are_refused():
 def test_plain_text_of_blank_lines_alone_is_refused(body: bytes) -> None:
     with pytest.raises(UserError, match="the body holds no text: send one document a line"):
         read(body, "text/plain", 5, vocabulary())
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "told"),
+    [
+        (JSON, b'{"instances":[{"text":"pear"},{"text":"a\\ud800"}]}', "row 2: character 2 of the text is half of a"),
+        (LINES, b'{"text":"\\ude00"}', "row 1: character 1 of the text is half of a"),
+        ("text/plain", b"pear\nb\xffd\n", "row 2: byte 7 is 0xff, which is no UTF-8"),
+    ],
+)
+def test_texts_that_are_no_unicode_are_refused(kind: str, body: bytes, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        read(body, kind, 5, vocabulary())

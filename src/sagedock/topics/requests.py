@@ -80,6 +80,14 @@ def _natively(body: bytes, media_type: MediaType, feature_dim: int) -> Documents
 
 
 def _lines(body: bytes) -> list[str]:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        row = 1 + body.count(b"\n", 0, error.start)
+        raise UserError(
+            f"row {row}: byte {error.start + 1} is 0x{body[error.start]:02x}, which is no UTF-8: send UTF-8",
+            row=row,
+        ) from error
     found = csv.text_lines(body)
     if not found:
         raise UserError("the body holds no text: send one document a line")
@@ -159,6 +167,14 @@ def _text(value: Any, row: int) -> str | None:
         raise UserError(f'row {row}: text is no text: give {{"text": "..."}}', row=row, field=_TEXT)
     if "features" in value or "data" in value:
         raise UserError(f"row {row} has text and features: give one of them", row=row, field=_TEXT)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"row {row}: character {error.start + 1} of the text is half of a surrogate pair: send whole characters",
+            row=row,
+            field=_TEXT,
+        ) from error
     return text
 
 

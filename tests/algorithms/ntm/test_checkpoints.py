@@ -12,7 +12,7 @@ pytest.importorskip("torch", reason="torch is not installed")
 
 from sagedock.algorithms.ntm.checkpoints import STEM
 from sagedock.formats import safetensors
-from tests.algorithms.ntm.jobs import VALIDATION, job
+from tests.algorithms.ntm.jobs import CSV, VALIDATION, csv, job
 from tests.platform import PATIENCE_SECONDS, Job, wait_until
 
 SETTINGS = {"epochs": "5", "num_patience_epochs": "2", "_network": "prodlda"}
@@ -73,6 +73,7 @@ def test_another_job_s_checkpoint_is_refused(tmp_path: Path) -> None:
 def test_sigterm_ends_the_job_with_the_model_of_the_epochs_so_far(tmp_path: Path) -> None:
     """Contract C05."""
     made = job(tmp_path, validation=VALIDATION, epochs="100000", num_patience_epochs="100001")
+    made.add_channel("test", {"documents.csv": csv(VALIDATION)}, ContentType=CSV)
     made.checkpoints.mkdir()
     with made.start() as process:
         wait_until((made.checkpoints / f"{STEM}.2").exists, process)
@@ -81,4 +82,6 @@ def test_sigterm_ends_the_job_with_the_model_of_the_epochs_so_far(tmp_path: Path
     assert process.returncode == 0, stderr
     assert "SIGTERM arrived: training ends after" in stderr
     assert "Loss of server-side model" in stdout
+    assert "test figures" in stderr
+    assert "Test data is not provided." not in stdout
     assert (made.model / "ntm.safetensors").exists()

@@ -107,11 +107,8 @@ class Journal:
             self.say(line)
         self.say(f"Serializing model to {self.context.model_directory / artefact.ARCHIVE}")
 
-    def tested(self, loss: Loss | None, batch: int) -> None:
-        """The test channel was scored by the finished model, if there is one."""
-        if loss is None:
-            self.say("Test data is not provided.")
-            return
+    def tested(self, loss: Loss, batch: int) -> None:
+        """The test channel was scored by the finished model."""
         self.scored(loss, batch)
         self.context.emit(metric_lines.quality_metric(self.host, "test", LOSS, loss.total))
 

@@ -72,7 +72,10 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
     summary = Summary.of(_topics(trainer), data.train, data.vocabulary, vectors)
     journal.topics(summary)
     tested = _test(trainer, data.test, context)
-    journal.tested(tested, batch)
+    if tested is not None:
+        journal.tested(tested, batch)
+    elif data.test is None:
+        journal.say("Test data is not provided.")
     if context.cluster.rank:
         return None
     facts = {"network": hyperparameters["_network"]}
