@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from sagedock.algorithms.deepar.best import Best
 from sagedock.algorithms.deepar.evaluation import INNERMOST, Evaluation, Fan
 from sagedock.algorithms.deepar.frequency import HOUR, MINUTE, Frequency
+from sagedock.algorithms.deepar.settings import Settings
 from sagedock.algorithms.deepar.statistics import Statistics
 from sagedock.contracts.hyperparameters import Values
 from sagedock.figures import (
@@ -34,31 +36,26 @@ _TICKS = 6
 
 
 def made(
-    values: Values,
-    statistics: Statistics,
-    losses: Sequence[float],
-    best_epoch: int,
-    evaluation: Evaluation | None,
+    values: Values, statistics: Statistics, best: Best, evaluation: Evaluation | None
 ) -> tuple[JSON, Sequence[Figure]]:
     """Metrics (JSON values) and figures of a job.
 
-    `statistics` are those of the train channel, `losses` the mean loss of each epoch, from 0; `evaluation` is None
+    `statistics` are those of the train channel, `best` the epochs and which of them is the model; `evaluation` is None
     without a test channel.
     """
-    found = metrics(values, statistics, losses, best_epoch, evaluation)
+    found = metrics(values, statistics, best, evaluation)
     return found, figures(found, values, evaluation)
 
 
-def metrics(
-    values: Values, statistics: Statistics, losses: Sequence[float], best_epoch: int, evaluation: Evaluation | None
-) -> JSON:
+def metrics(values: Values, statistics: Statistics, best: Best, evaluation: Evaluation | None) -> JSON:
     """The data's sizes, the losses and what the test channel showed."""
     return {
         "train": {name: _finite(value) for name, value in asdict(statistics).items()},
-        "epochs": len(losses),
-        "loss_by_epoch": [_finite(loss) for loss in losses],
-        "best_epoch": best_epoch,
-        "final_loss": _finite(losses[best_epoch]),
+        "epochs": len(best.losses),
+        "loss_by_epoch": [_finite(loss) for loss in best.losses],
+        "held_out_loss_by_epoch": [_finite(loss) for loss in best.held_out],
+        "best_epoch": best.epoch,
+        "final_loss": _finite(best.loss),
         "test": None if evaluation is None else _of_test(evaluation),
         "hyperparameters": dict(values.given),
     }
@@ -85,7 +82,7 @@ def figures(found: Mapping[str, Any], values: Values, evaluation: Evaluation | N
         Facts("Key figures", _headline(found), kind="headline"),
         *(_of_forecasts(found, values, evaluation) if evaluation is not None else []),
         Section("Training"),
-        *_training(found),
+        *_training(found, Settings.of(values).own_paths_from),
         Section("Data and job"),
         _data(found["train"]),
         Facts("The job", sorted(found["hyperparameters"].items())),
@@ -101,8 +98,8 @@ def _headline(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         *rows,
         ("Series in training", shown(found["train"]["series"])),
-        ("Best epoch", f"{found['best_epoch']} of {found['epochs']}"),
-        ("Final loss", shown(found["final_loss"])),
+        (f"Best epoch, of 0 to {found['epochs'] - 1}", shown(found["best_epoch"])),
+        ("Final loss, of training", shown(found["final_loss"])),
     ]
 
 
@@ -211,20 +208,45 @@ def _scales(evaluation: Evaluation) -> list[Figure]:
     ]
 
 
-def _training(found: Mapping[str, Any]) -> list[Figure]:
-    losses = [loss for loss in found["loss_by_epoch"] if loss is not None]
-    if len(losses) < 2 or len(losses) < found["epochs"]:
+def _training(found: Mapping[str, Any], own_paths_from: int | None) -> list[Figure]:
+    """The losses of training and, where windows were held out, theirs: each says which of them decided."""
+    losses, held_out, best = found["loss_by_epoch"], found["held_out_loss_by_epoch"], found["best_epoch"]
+    decided = "the loss of the windows held out decided which epoch is kept" if held_out else _kept(best)
+    own = own_paths_from if own_paths_from is not None and own_paths_from < len(losses) else None
+    marks = [(best, f"epoch {best}, the model"), *([(own, f"own paths from epoch {own}")] if own is not None else [])]
+    jump = f" From epoch {own} on the network sees its own paths in place of the truth, so the loss jumps there."
+    text = f"The mean negative log-likelihood of the training windows; {decided}.{jump if own is not None else ''}"
+    charts = _by_epoch("Loss by epoch", "train", text, losses, marks)
+    if held_out:
+        text = (
+            "The mean quantile loss of forecasts of windows that training did not see, in units of what varies before "
+            f"them (the log's validation loss). It decided: {_kept(best)}."
+        )
+        charts += _by_epoch("Held-out loss by epoch", "held out", text, held_out, marks[:1])
+    return charts
+
+
+def _kept(best: int) -> str:
+    return f"the model is that of epoch {best}, counted from 0, which has the least"
+
+
+def _by_epoch(
+    title: str, name: str, caption: str, losses: Sequence[float | None], marks: Sequence[tuple[int, str]]
+) -> list[Figure]:
+    """A curve over the epochs, from 0, of those that are finite; none of a single one."""
+    known = {epoch: loss for epoch, loss in enumerate(losses) if loss is not None}
+    if len(known) < 2:
         return []
-    best = found["best_epoch"]
+    first, *_, last = known.values()
     return [
         LineChart(
-            title="Loss by epoch",
-            caption=f"The mean negative log-likelihood of the training windows; the model is that of epoch {best}.",
-            alt=f"Curve of the loss from {shown(losses[0])} to {shown(losses[-1])}; the model is that of epoch {best}.",
-            x_label="epoch",
+            title=title,
+            caption=caption,
+            alt=f"Curve of the loss from {shown(first)} to {shown(last)}. {caption}",
+            x_label="epoch, counted from 0",
             y_label="loss",
-            lines=[Line("train", list(map(float, range(len(losses)))), losses)],
-            marks=[Mark(f"epoch {best}", float(best), losses[best])],
+            lines=[Line(name, list(map(float, known)), list(known.values()))],
+            marks=[Mark(label, float(epoch), known[epoch]) for epoch, label in marks if epoch in known],
         )
     ]
 

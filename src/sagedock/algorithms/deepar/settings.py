@@ -52,6 +52,11 @@ class Settings:
         """The share of the training in which the learning rate rises, before it falls by a cosine; 0 for neither."""
         return _WARM_UP if self.seasonal else 0.0
 
+    @property
+    def own_paths_from(self) -> int | None:
+        """The epoch, from 0, in which the network begins to see its own paths; None where it never does."""
+        return int(_TRUTH * self.epochs) if self.seasonal else None
+
     def own_share(self, done: float) -> float:
         """The share of windows in whose horizon the network sees its own paths, when so much of the training is done:
         in the seasonal recipe it grows to 1 after a beginning by the truth alone, without which paths go astray.

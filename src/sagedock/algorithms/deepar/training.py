@@ -63,7 +63,7 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
         return None
     parameters = _finished(trainer, best)
     evaluation = _evaluated(parameters, test, hyperparameters, context, journal)
-    metrics, figures = report.made(hyperparameters, statistics, best.losses, best.epoch, evaluation)
+    metrics, figures = report.made(hyperparameters, statistics, best, evaluation)
     return Trained(DeepARModel(parameters), metrics, figures)
 
 
