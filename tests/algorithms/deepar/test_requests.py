@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from sagedock.algorithms.deepar.configuration import Configuration
 from sagedock.algorithms.deepar.frequency import Frequency
+from sagedock.algorithms.deepar.lags import lags
 from sagedock.algorithms.deepar.layout import Layout
+from sagedock.algorithms.deepar.parameters import Architecture
 from sagedock.algorithms.deepar.requests import MOST_NUMBERS, Request, Settings, decode
+from sagedock.algorithms.deepar.work import MOST_PRODUCTS, Work
 from sagedock.errors import PayloadTooLarge, UnsupportedMediaType, UserError
 from sagedock.formats.media_types import JSON, JSON_LINES, parse_media_type
 from sagedock.serving.errors import LONGEST_MESSAGE
@@ -23,14 +26,15 @@ from tests.algorithms.deepar.toys import lines, record
 LAYOUT = Layout(Frequency.parse("H"), 3, "student-T", categories=0, features=0, trained=True)
 WITH_CAT = replace(LAYOUT, categories=2, cardinality=(3, 2))
 WITH_FEATURES = replace(LAYOUT, features=2)
+SMALL = Work(weights=1000, context=6, horizon=3)
 
 
 def asked(document: Any, layout: Layout = LAYOUT, settings: Settings | None = None) -> Request:
-    return decode(json.dumps(document).encode(), parse_media_type(JSON), layout, settings or Settings())
+    return decode(json.dumps(document).encode(), parse_media_type(JSON), layout, settings or Settings(), SMALL)
 
 
 def of_lines(body: bytes, layout: Layout = LAYOUT, **environment: str) -> Request:
-    return decode(body, parse_media_type(JSON_LINES), layout, Settings.of(environment))
+    return decode(body, parse_media_type(JSON_LINES), layout, Settings.of(environment), SMALL)
 
 
 def test_series_are_read_with_the_defaults_of_the_developer_guide() -> None:
@@ -211,11 +215,60 @@ def test_a_line_that_is_wrong_is_named(body: bytes, row: int, message: str) -> N
 def test_100_000_series_in_one_request_are_refused_with_how_many_may_come() -> None:
     """100,000 series in one request; issue 7, bad input."""
     body = b'{"instances": [%b]}' % b",".join([b'{"start": "2024-01-01", "target": [1]}'] * 100_000)
-    read = decode(body, parse_media_type(JSON), LAYOUT, Settings())
+    read = decode(body, parse_media_type(JSON), LAYOUT, Settings(), SMALL)
     assert read.rows == 100_000, "thirty numbers for each are no more than an answer may hold"
     with pytest.raises(PayloadTooLarge, match="send at most 20833 series at a time") as caught:
-        decode(body, parse_media_type(JSON), replace(LAYOUT, prediction_length=48), Settings())
+        decode(body, parse_media_type(JSON), replace(LAYOUT, prediction_length=48), Settings(), SMALL)
     assert caught.value.field == "instances"
+
+
+BUILT_IN = Architecture("H", 72, 24, "student-t", 40, 2, lags(Frequency.parse("H")), (), 10, 0, 4)
+"""The sizes of the built-in's defaults, hourly."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "samples", "most"),
+    [
+        ({}, 100, 6339),
+        ({"prediction_length": 48}, 100, 3262),
+        ({}, 1, 95_996),
+        ({"cells": 200}, 100, 375),
+        ({"likelihood": "deterministic-l1"}, 100, 6356),
+    ],
+)
+def test_a_request_is_refused_that_takes_longer_than_sagemaker_waits(
+    changes: dict[str, Any], samples: int, most: int
+) -> None:
+    """A small answer (its means alone) may be much work: 41,666 series of 100 samples of 24 steps took 150 seconds."""
+    built = replace(BUILT_IN, **changes)
+    layout, work = replace(LAYOUT, prediction_length=built.prediction_length), Work.of(built)
+    settings = Settings(Configuration(samples, ("mean",)))
+    line = lines([record([1])])
+    assert decode(line * most, parse_media_type(JSON_LINES), layout, settings, work).rows == most
+    with pytest.raises(PayloadTooLarge, match=f"send at most {most} series at a time, or ask for fewer") as caught:
+        decode(line * (most + 1), parse_media_type(JSON_LINES), layout, settings, work)
+    assert caught.value.field == "instances"
+
+
+def test_samples_of_one_series_that_take_too_long_are_refused_with_how_many_may_be() -> None:
+    work = Work(weights=10_000_000, context=72, horizon=48)
+    with pytest.raises(PayloadTooLarge, match="ask for at most 1038 samples") as caught:
+        decode(lines([record([1])]), parse_media_type(JSON_LINES), LAYOUT, Settings(Configuration(1039)), work)
+    assert caught.value.field == "num_samples"
+    assert decode(lines([record([1])]), parse_media_type(JSON_LINES), LAYOUT, Settings(Configuration(1038)), work).rows
+
+
+def test_one_path_may_always_be_drawn() -> None:
+    work = Work(weights=MOST_PRODUCTS, context=72, horizon=48)
+    assert (work.most_series(1), work.most_series(2), work.most_paths()) == (1, 0, 1)
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**5), st.integers(1, 10**4))
+def test_as_many_paths_as_may_be_are_those_of_one_series(weights: int, context: int, horizon: int) -> None:
+    work = Work(weights, context, horizon)
+    most = work.most_paths()
+    assert work.most_series(most) >= 1
+    assert work.most_series(most + 1) == 0
 
 
 def test_more_samples_than_fit_are_refused() -> None:
@@ -227,7 +280,7 @@ def test_more_samples_than_fit_are_refused() -> None:
 def test_other_types_are_not_read() -> None:
     for text in ("text/csv", "application/json; charset=latin-1"):
         with pytest.raises(UnsupportedMediaType):
-            decode(b"{}", parse_media_type(text), LAYOUT, Settings())
+            decode(b"{}", parse_media_type(text), LAYOUT, Settings(), SMALL)
 
 
 @given(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6))

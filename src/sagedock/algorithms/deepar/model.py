@@ -16,6 +16,7 @@ from sagedock.algorithms.deepar.frequency import Frequency
 from sagedock.algorithms.deepar.layout import Layout
 from sagedock.algorithms.deepar.parameters import Parameters
 from sagedock.algorithms.deepar.requests import MOST_NUMBERS, Request, Settings
+from sagedock.algorithms.deepar.work import Work
 from sagedock.contracts.hosting import InferenceOptions
 from sagedock.contracts.manifest import Manifest
 from sagedock.errors import ModelError, UserError
@@ -57,12 +58,16 @@ class DeepARModel:
         )
 
     @cached_property
+    def _work(self) -> Work:
+        return Work.of(self.parameters.architecture)
+
+    @cached_property
     def _forecaster(self) -> Forecaster:
         return Forecaster(self.parameters)
 
     def read(self, body: bytes, media_type: MediaType) -> Request:
         """The series of a request, and what is wanted of each."""
-        return requests.decode(body, media_type, self.layout, self.settings)
+        return requests.decode(body, media_type, self.layout, self.settings, self._work)
 
     def predict(self, request: Request) -> Objects:
         """The forecast of each series, which follows its last point; some series at a time, so that memory lasts."""

@@ -15,6 +15,7 @@ from sagedock.algorithms.deepar import record
 from sagedock.algorithms.deepar.configuration import Configuration
 from sagedock.algorithms.deepar.layout import Layout, Place
 from sagedock.algorithms.deepar.series import Series
+from sagedock.algorithms.deepar.work import Work
 from sagedock.errors import PayloadTooLarge, UnsupportedMediaType, UserError
 from sagedock.formats import instances
 from sagedock.formats.media_types import JSON, JSON_LINES, MediaType
@@ -68,8 +69,11 @@ class Request:
         return replace(self, series=self.series[begin:end], forwarded=self.forwarded[begin:end])
 
 
-def decode(body: bytes, media_type: MediaType, layout: Layout, settings: Settings) -> Request:
-    """The series of a request. Raises UserError naming record and field, UnsupportedMediaType and PayloadTooLarge."""
+def decode(body: bytes, media_type: MediaType, layout: Layout, settings: Settings, work: Work) -> Request:
+    """The series of a request, forecasting each of which takes some work.
+
+    Raises UserError naming record and field, UnsupportedMediaType and PayloadTooLarge.
+    """
     require_utf8(media_type)
     if media_type.essence == JSON:
         records, configuration = _instances(body, settings)
@@ -80,6 +84,7 @@ def decode(body: bytes, media_type: MediaType, layout: Layout, settings: Setting
     else:
         raise UnsupportedMediaType(f"{media_type.essence!r} is not read: send {JSON} or {JSON_LINES}")
     _require_room(request, layout.prediction_length)
+    _require_time(request, work)
     return request
 
 
@@ -115,6 +120,24 @@ def _require_room(request: Request, horizon: int) -> None:
         raise PayloadTooLarge(
             f"the answer to {request.rows} series, {each} numbers each, would hold more than {MOST_NUMBERS} numbers: "
             f"send at most {MOST_NUMBERS // each} series at a time, or ask for fewer quantiles or samples",
+            field="instances",
+        )
+
+
+def _require_time(request: Request, work: Work) -> None:
+    """Raise PayloadTooLarge for what would not be answered while SageMaker waits."""
+    samples = request.configuration.num_samples
+    most = work.most_series(samples)
+    if not most:
+        raise PayloadTooLarge(
+            f"num_samples {samples} of {work.horizon} steps take this network longer than a request may take: ask for "
+            f"at most {work.most_paths()} samples",
+            field="num_samples",
+        )
+    if request.rows > most:
+        raise PayloadTooLarge(
+            f"forecasting {request.rows} series by {samples} samples of {work.horizon} steps takes this network longer "
+            f"than a request may take: send at most {most} series at a time, or ask for fewer samples",
             field="instances",
         )
 
