@@ -340,6 +340,20 @@ def test_a_lack_of_memory_is_no_defect_and_has_a_remedy() -> None:
     assert failure.reason(MemoryError()).startswith("PlatformError: no memory is left (MemoryError): ")
 
 
+@pytest.mark.parametrize(
+    "text", [None, "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total of 1.00 GiB"]
+)
+def test_torch_s_lack_of_memory_is_told_as_any_other(text: str | None) -> None:
+    """C03: the processor's as torch tells it, a GPU's in torch's words."""
+    torch = pytest.importorskip("torch")
+    if text is None:
+        with pytest.raises(RuntimeError) as caught:
+            torch.empty(10**14)
+        text = str(caught.value)
+    told = failure.reason(RuntimeError(text))
+    assert told.startswith(f"PlatformError: no memory is left ({text.splitlines()[0]}): take an instance with more")
+
+
 def test_a_failure_file_that_cannot_be_removed_is_named(make_job) -> None:
     """C04's counterpart: something else stands where the failure file belongs."""
     job = make_job()

@@ -13,13 +13,16 @@ log = logging.getLogger(__name__)
 LIMIT = 1000
 """Characters; SageMaker keeps 1,024 and adds a few of its own."""
 
+_SCARCITY = ("can't allocate memory", "out of memory")
+"""What torch's RuntimeErrors say, of the processor's memory and of a GPU's, where others raise MemoryError."""
+
 
 def reason(error: BaseException) -> str:
     """Cause and remedy, the class of error first, as SageMaker's containers begin theirs."""
     ours = isinstance(error, SagedockError | Stopped)
     kind = type(error).__name__ if ours else "AlgorithmError"
     text = str(error) or type(error).__name__
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or _tells_scarcity(error):
         kind = "PlatformError"
         text = (
             f"no memory is left ({text.splitlines()[0]}): take an instance with more of it, or ask for a smaller model"
@@ -28,6 +31,10 @@ def reason(error: BaseException) -> str:
         text = f"unexpected {type(error).__name__}: {text.splitlines()[0]}; see the log for where it happened"
     whole = f"{kind}: {text}".strip()
     return whole if len(whole) <= LIMIT else whole[: LIMIT - 1] + "…"
+
+
+def _tells_scarcity(error: BaseException) -> bool:
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _SCARCITY)
 
 
 def clear(paths: Paths) -> None:

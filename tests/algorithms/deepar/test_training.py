@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from sagedock.algorithms.deepar.best import Best
-from sagedock.algorithms.deepar.parameters import Parameters
+from sagedock.algorithms.deepar.parameters import Architecture, Parameters
+from sagedock.algorithms.deepar.settings import Settings, require_memory
+from sagedock.errors import UserError
 from tests.algorithms.deepar.jobs import job, sines
 from tests.platform import Job
 
@@ -143,6 +145,38 @@ def test_training_that_diverges_says_what_to_change(tmp_path: Path) -> None:
     assert made.run() == 1
     assert "training diverged" in made.failure
     assert "lower learning_rate" in made.failure
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("num_cells", "1000000", "a network of 2 layers of 1,000,000 cells takes "),
+        ("mini_batch_size", "100000000", "a batch of 100,000,000 windows of 18 steps takes "),
+        ("context_length", "1000000000", "a batch of 16 windows of 1,000,000,006 steps takes "),
+    ],
+)
+def test_what_does_not_fit_into_memory_is_refused_before_it_is_tried(
+    tmp_path: Path, name: str, value: str, told: str
+) -> None:
+    made = job(tmp_path, **{name: value})
+    assert made.run() == 1
+    assert made.failure.startswith(f"UserError: {told}")
+    assert name in made.failure.split("are available: lower ")[1]
+
+
+def test_what_fits_into_memory_is_let_through() -> None:
+    """The network in four copies, then a batch: inputs, lagged values, gates and outputs; by hand, of 8 cells."""
+    built = Architecture("H", 12, 6, "gaussian", 8, 1, (1, 2, 24), (), 2, 0, 4)
+    settings = Settings(epochs=1, batch=16, learning_rate=0.001, zoneout=0, patience=None, seed=0)
+    network = 4 * 4 * (32 * (3 + 1 + 5) + 32 * 8 + 32 + 2 * 8 + 2)
+    batch = 4 * 16 * (18 * (3 + 1 + 5) + 24 + 18 * 8 * 5)
+    require_memory(built, settings, network + batch)
+    with pytest.raises(UserError, match=f"and {batch - 1:,} are available: lower mini_batch_size") as caught:
+        require_memory(built, settings, network + batch - 1)
+    assert caught.value.field == "mini_batch_size"
+    with pytest.raises(UserError, match="lower num_cells") as caught:
+        require_memory(built, settings, network - 1)
+    assert caught.value.field == "num_cells"
 
 
 @pytest.mark.parametrize("likelihood", ["student-T", "gaussian", "deterministic-L1"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from sagedock.algorithms.deepar import calendar
@@ -11,10 +12,14 @@ from sagedock.algorithms.deepar.layout import Layout
 from sagedock.algorithms.deepar.parameters import DEVIATION, LOCATED, MEAN, Architecture
 from sagedock.algorithms.deepar.statistics import Statistics
 from sagedock.contracts.hyperparameters import Values
+from sagedock.errors import UserError
 
 _WARM_UP = 0.05
 _SEASONAL_AVERAGE = 0.99
 _TRUTH, _RAMP = 0.5, 0.2
+_NUMBER = 4  # bytes
+_COPIES = 4  # of the network in training: weights, slopes, and two moments of Adam
+_GATES = 5  # numbers of each cell that a step keeps for the way back: four gates and the output
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,39 @@ class Settings:
         in the seasonal recipe it grows to 1 after a beginning by the truth alone, without which paths go astray.
         """
         return min(1.0, max(0.0, done - _TRUTH) / _RAMP) if self.seasonal else 0.0
+
+
+def network_bytes(built: Architecture) -> int:
+    """What the arrays of a network take."""
+    return _NUMBER * sum(math.prod(shape) for shape in built.shapes().values())
+
+
+def batch_bytes(built: Architecture, windows: int) -> int:
+    """What so many windows take, as the network sees them."""
+    steps = built.context_length + built.prediction_length
+    return _NUMBER * windows * (steps * built.inputs + built.lags[-1])
+
+
+def require_memory(built: Architecture, settings: Settings, available: int) -> None:
+    """Raise UserError where the network, or a step of its training, surely does not fit into `available` bytes."""
+    network = _COPIES * network_bytes(built)
+    if network > available:
+        raise UserError(
+            f"a network of {built.layers} layers of {built.cells:,} cells takes {network:,} bytes of memory or more in "
+            f"training, and {available:,} are available: lower num_cells, num_layers or embedding_dimension, or choose "
+            "an instance with more memory",
+            field="num_cells",
+        )
+    steps = built.context_length + built.prediction_length
+    kept = _NUMBER * settings.batch * steps * built.layers * built.cells * _GATES
+    batch = batch_bytes(built, settings.batch) + kept
+    if network + batch > available:
+        raise UserError(
+            f"a batch of {settings.batch:,} windows of {steps:,} steps takes {batch:,} bytes of memory or more, and "
+            f"{available - network:,} are available: lower mini_batch_size, context_length or num_cells, or choose an "
+            "instance with more memory",
+            field="mini_batch_size",
+        )
 
 
 def architecture(values: Values, layout: Layout, statistics: Statistics) -> Architecture:

@@ -26,10 +26,11 @@ from sagedock.algorithms.deepar.model import DeepARModel
 from sagedock.algorithms.deepar.network import Network
 from sagedock.algorithms.deepar.parameters import Architecture, Floats, Parameters
 from sagedock.algorithms.deepar.series import Series, SeriesList
-from sagedock.algorithms.deepar.settings import Settings, architecture
+from sagedock.algorithms.deepar.settings import Settings, architecture, batch_bytes, network_bytes, require_memory
 from sagedock.algorithms.deepar.statistics import Statistics
 from sagedock.algorithms.deepar.trainer import Trainer
 from sagedock.algorithms.deepar.windows import Windows
+from sagedock.contracts import machine
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.hyperparameters import Values
 from sagedock.errors import UserError
@@ -54,6 +55,8 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
     journal.say(*statistics.lines("Training"))
     series = training_set.learnable(data, statistics)
     built = agreed(architecture(hyperparameters, data.layout, statistics), context.cluster)
+    if context.device == "cpu":
+        require_memory(built, settings, max(0, machine.memory_limit() - machine.resident_memory()))
     trainer = prepared(series, built, settings, context)
     journal.passes(len(trainer.windows.eligible), trainer.passes)
     test = _test_data(channels, hyperparameters, data, journal)
@@ -146,10 +149,7 @@ def _evaluated(
 
 def _tell_device(trainer: Trainer, context: Context, journal: Journal) -> None:
     built = trainer.network.architecture
-    steps = built.context_length + built.prediction_length
-    numbers = trainer.settings.batch * (steps * built.inputs + max(built.lags))
-    size = sum(4 * int(np.prod(shape)) for shape in built.shapes().values())
-    journal.device(int(context.device == "gpu"), 4 * numbers, size)
+    journal.device(int(context.device == "gpu"), batch_bytes(built, trainer.settings.batch), network_bytes(built))
 
 
 def _checkpoints(context: Context, values: Values, statistics: Statistics) -> Checkpoints | None:
