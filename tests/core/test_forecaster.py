@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sagedock import core
-from sagedock.algorithms.deepar import draws
 from sagedock.algorithms.deepar.lstm import Layer, sigmoid, tanh
+from sagedock.algorithms.deepar.parameters import PARAMETERS
 from sagedock.algorithms.deepar.sampling import Known, Network
 from tests.without_core import without_core
 
@@ -28,7 +28,7 @@ def numbers(chance: np.random.Generator, *shape: int) -> Any:
 
 def network(likelihood: str, cells: int = 10, layers: int = 2, **changes: Any) -> Network:
     chance = np.random.default_rng(cells)
-    covariates, statics, parameters = 3, 2, draws.PARAMETERS[likelihood]
+    covariates, statics, parameters = 3, 2, len(PARAMETERS[likelihood])
     width = len(LAGS) + covariates + statics
     made = Network(
         layers=[
@@ -63,7 +63,7 @@ def known(of: Network, series: int, horizon: int, seed: int = 0) -> Known:
     )
 
 
-@pytest.mark.parametrize("likelihood", draws.PARAMETERS)
+@pytest.mark.parametrize("likelihood", PARAMETERS)
 @pytest.mark.parametrize("cells", [1, 8, 16, 40])
 def test_paths_are_numpys(each_native: core.Native, likelihood: str, cells: int) -> None:
     """Of every likelihood, for odd numbers of paths, with lags that reach into the forecast and lags that do not."""
@@ -159,10 +159,10 @@ def test_draws_of_counts(mean: float, dispersion: float) -> None:
 RAW = st.floats(-1e30, 1e30) | st.floats(-100, 100) | st.sampled_from([np.nan, np.inf, -np.inf, 0.0])
 
 
-@given(st.sampled_from(sorted(draws.PARAMETERS)), st.lists(RAW, min_size=3, max_size=3), st.floats(1e-10, 1e10))
+@given(st.sampled_from(sorted(PARAMETERS)), st.lists(RAW, min_size=3, max_size=3), st.floats(1e-10, 1e10))
 @settings(max_examples=300, deadline=None)
 def test_any_parameters_are_drawn_as_python_draws(likelihood: str, parameters: list[float], scale: float) -> None:
-    wanted = tuple(parameters[: draws.PARAMETERS[likelihood]])
+    wanted = tuple(parameters[: len(PARAMETERS[likelihood])])
     made = drawn(likelihood, wanted, scale, 3)
     with without_core():
         assert drawn(likelihood, wanted, scale, 3).tobytes() == made.tobytes()

@@ -127,7 +127,9 @@ def test_the_test_channel_is_read_by_what_the_train_channel_showed(tmp_path: Pat
     trained = read(of_records(tmp_path, [record([1], cat=[0, 1]), record([1], cat=[1, 0])]), values())
     good = read(of_records(tmp_path, [record([1], cat=[1, 1])], "test"), values(), trained.layout)
     assert good.layout == trained.layout
-    with pytest.raises(UserError, match=r"line 1: cat\[1\] is 2: expected 0 to 1, as cardinality says"):
+    with pytest.raises(
+        UserError, match=r"line 1: cat\[1\] is 2: expected 0 to 1, as in the train channel; give series"
+    ):
         read(of_records(tmp_path, [record([1], cat=[1, 2])], "test"), values(), trained.layout)
 
 

@@ -147,6 +147,16 @@ def test_training_that_diverges_says_what_to_change(tmp_path: Path) -> None:
     assert "lower learning_rate" in made.failure
 
 
+def test_the_largest_numbers_end_a_seasonal_job_with_one_error_and_no_warnings(tmp_path: Path) -> None:
+    records = sines(10, 96)
+    for record in records:
+        record["target"] = [3e38, -3e38] * 48
+    done = job(tmp_path, train=records, **RECIPE).process()
+    assert done.returncode == 1
+    assert "UserError: training diverged" in done.stderr
+    assert "Warning" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [

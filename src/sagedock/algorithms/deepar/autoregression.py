@@ -50,12 +50,16 @@ def _some(windows: Windows, random: np.random.Generator) -> Chosen:
 
 
 def _points(network: Network, windows: Windows, chosen: Chosen) -> tuple[Floats, Floats]:
-    """The lagged values (points, lags) and the values (points,) of observed points, scaled."""
+    """The lagged values (points, lags) and the values (points,) of observed points, scaled.
+
+    Those that 32-bit floats do not hold, of the largest targets, are left out: training says what is wrong with them.
+    """
     found = windows.gather(chosen)
     batch = batch_of(found.values, found.observed, found.covariates, found.cat)
     with torch.no_grad():
         values = network.scaled(batch).of(batch.values, batch.observed)
         lagged = network.lagged(values).double()
     steps = len(lagged)
-    observed = batch.observed[:, -steps:].t() > 0
-    return lagged[observed].numpy(), values[:, -steps:].t()[observed].double().numpy()
+    targets = values[:, -steps:].t().double()
+    told = (batch.observed[:, -steps:].t() > 0) & targets.isfinite() & lagged.isfinite().all(2)
+    return lagged[told].numpy(), targets[told].numpy()

@@ -71,7 +71,7 @@ def read(channel: Channel, values: Values, trained: Layout | None = None) -> Dat
     gathered = _gathered(chain([first], records), layout)
     if trained is None and layout.categories and layout.cardinality is None:
         found = tuple(int(most) + 1 for most in gathered[0].cat.max(axis=0))
-        layout = replace(layout, cardinality=found)
+        layout = replace(layout, cardinality=found, inferred=True)
     return Data(gathered[0], layout, tuple(source.name for source in sources), gathered[1])
 
 

@@ -9,9 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-PARAMETERS = {"gaussian": 2, "student-t": 3, "negative-binomial": 2, "beta": 2, "deterministic-l1": 1}
-"""How many numbers the network gives for each likelihood."""
-
 _BITS = 2**64 - 1
 _STEP = 0x9E3779B97F4A7C15
 _LEAST_WIDTH = 1.1920929e-7  # of a distribution, in units of the scale

@@ -53,6 +53,8 @@ class Layout:
     cardinality: tuple[int, ...] | None = None
     trained: bool = False
     """Whether records are to be forecast by a trained model, and not to train one."""
+    inferred: bool = False
+    """Whether cardinality is that of the train channel's records, and no hyperparameter."""
 
     def series(
         self,
@@ -137,6 +139,11 @@ class Layout:
                 "or train again with series of the new category"
             )
         known = f"0 to {most - 1}"
+        if self.inferred:
+            return (
+                f"cat[{number}] is {value}: expected {known}, as in the train channel; give series of every category "
+                "there, or say in cardinality how many there are"
+            )
         reason = known if self.cardinality is None else f"{known}, as cardinality says"
         return f"cat[{number}] is {value}: expected {reason}; number categories from 0 without gaps"
 
