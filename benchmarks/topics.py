@@ -159,6 +159,17 @@ def inference(documents: Documents) -> float:
     return 1e6 * (time.process_time() - begin) / documents.rows
 
 
+HEADING = "| engine | NPMI | TU | documents per CPU second | CPU seconds |\n|---|---|---|---|---|\n"
+
+
+def row(engine: str, learn: Learner, documents: Documents, seeds: int) -> str:
+    """A line of the table: means over the seeds, and each seed's NPMI."""
+    found = np.array([measured(learn, documents, seed) for seed in range(seeds)])
+    npmi, unique, speed, seconds = found.mean(axis=0)
+    each = " ".join(f"{value:.3f}" for value in found[:, 0])
+    return f"| {engine} | {npmi:.4f} ({each}) | {unique:.3f} | {speed:,.0f} | {seconds:.2f} |\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="*", default=[*DATA], choices=[*DATA])
@@ -169,17 +180,14 @@ def main() -> None:
     for name in options.data:
         documents = DATA[name](options.folder)
         sys.stdout.write(f"\n{name}: {documents.rows} documents, {documents.tokens} tokens, {TOPICS} topics\n\n")
-        sys.stdout.write("| engine | NPMI | TU | documents per CPU second | CPU seconds |\n|---|---|---|---|---|\n")
+        sys.stdout.write(HEADING)
         for engine, (learn, peer) in ENGINES.items():
             if options.only not in engine:
                 continue
             if peer is not None and find_spec(peer) is None:
                 sys.stdout.write(f"| {engine} | not installed | | | |\n")
                 continue
-            found = np.array([measured(learn, documents, seed) for seed in range(options.seeds)])
-            npmi, unique, speed, seconds = found.mean(axis=0)
-            each = " ".join(f"{value:.3f}" for value in found[:, 0])
-            sys.stdout.write(f"| {engine} | {npmi:.4f} ({each}) | {unique:.3f} | {speed:,.0f} | {seconds:.2f} |\n")
+            sys.stdout.write(row(engine, learn, documents, options.seeds))
             sys.stdout.flush()
         if not options.only or options.only in "inference":
             sys.stdout.write(f"\ninference: {inference(documents):.1f} CPU microseconds a document\n")

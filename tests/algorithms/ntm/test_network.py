@@ -45,7 +45,8 @@ def dense_total(network: Network, counts: torch.Tensor, noise: torch.Tensor, kep
 
     for layer in network.encoder:
         hidden = activate(linear(layer, hidden))
-    mean, deviation = linear(network.mean, hidden), linear(network.deviation, hidden).exp()
+    half = 0.5 if design.network == PRODLDA else 1.0
+    mean, deviation = linear(network.mean, hidden), (half * linear(network.deviation, hidden)).exp()
     topics = torch.softmax(mean + deviation * noise, 1)
     if kept is not None:
         topics = topics * kept / (1 - design.dropout)

@@ -141,6 +141,13 @@ PARAMETERS = (
         "Extension of sagedock, with _network prodlda: the parameter of the Dirichlet prior.",
         library_default="1.0",
     ),
+    Parameter(
+        "_coherence",
+        Real(Interval(0.0, 1000.0)),
+        "Extension of sagedock, with _network prodlda: what topics of words that meet in documents are worth, in nats "
+        "a document and topic; 0 for nothing.",
+        library_default="3.0",
+    ),
     Parameter("_seed", Integer(Interval(0)), "Extension of sagedock: seed of all random numbers.", default=0),
     Parameter("_data_format", Text(), "Accepted without effect.", default="record"),
     Parameter("_kvstore", Text(), "Accepted without effect.", default="auto_gpu"),
@@ -170,6 +177,7 @@ HYPERPARAMETERS = Declaration(
         Rule(("encoder_layers",), _check_layers),
         _of_prodlda("_dropout"),
         _of_prodlda("_prior"),
+        _of_prodlda("_coherence"),
         *text_parameters.RULES,
     ),
     unknown="Additional properties are not allowed ({name!r} was unexpected)",
@@ -221,6 +229,11 @@ def learning_rate(values: Values) -> float:
 def dropout(values: Values) -> float:
     """Share of a document's topics left out in a step."""
     return float(values.get("_dropout", 0.6)) if values["_network"] == PRODLDA else 0.0
+
+
+def coherence(values: Values) -> float:
+    """What coherent topics are worth."""
+    return float(values.get("_coherence", 3.0)) if values["_network"] == PRODLDA else 0.0
 
 
 def prior(values: Values) -> float:

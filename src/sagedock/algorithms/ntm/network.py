@@ -17,6 +17,7 @@ from typing import cast
 import torch
 from torch.nn import functional
 
+from sagedock.algorithms.ntm.coherence import Coherence
 from sagedock.algorithms.ntm.hyperparameters import NVDM, PRODLDA, RELU, SIGMOID, SOFTPLUS, TANH
 from sagedock.algorithms.ntm.sparse import Batch, product, reconstruction
 
@@ -25,8 +26,8 @@ VARIANCE_FLOOR = 1e-5
 """What batch normalisation adds to a variance."""
 _MOMENTUM = 0.1
 PROJECTION_GAIN = 8.0
-"""The decoder begins so many times as wide as Glorot's rule has it, whose inputs are as large as its outputs: those of
-the decoder are shares of topics, 1 in all (docs/decisions/0045)."""
+"""nvdm's decoder begins so many times as wide as Glorot's rule has it, whose inputs are as large as its outputs: those
+of the decoder are shares of topics, 1 in all (docs/decisions/0045)."""
 ENCODER_GAIN = 3.0
 """The same of nvdm's first layer and of the one that makes the mean (docs/decisions/0045)."""
 
@@ -99,12 +100,13 @@ class Layer(torch.nn.Module):  # type: ignore[misc] # torch is not followed by t
 class Network(torch.nn.Module):  # type: ignore[misc] # torch is not followed by the type checker
     """An encoder from counts to a Gaussian, its mean and the logarithm of its deviation, and a decoder from topics."""
 
-    def __init__(self, design: Design, seed: int = 0) -> None:
+    def __init__(self, design: Design, seed: int = 0, coherence: Coherence | None = None) -> None:
         super().__init__()
         self.design = design
+        self._coherence = coherence
         widths = [design.vocabulary_size, *design.layers]
         prodlda = design.network == PRODLDA
-        gain = 1.0 if prodlda else ENCODER_GAIN
+        gain, decoder_gain = (1.0, 1.0) if prodlda else (ENCODER_GAIN, PROJECTION_GAIN)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.encoder = torch.nn.ModuleList(
@@ -114,7 +116,7 @@ class Network(torch.nn.Module):  # type: ignore[misc] # torch is not followed by
             self.mean = Layer(widths[-1], design.topics, prodlda, gain)
             self.deviation = Layer(widths[-1], design.topics, prodlda)
             self.projection = torch.nn.Parameter(
-                torch.nn.init.xavier_uniform_(torch.empty(design.vocabulary_size, design.topics), PROJECTION_GAIN)
+                torch.nn.init.xavier_uniform_(torch.empty(design.vocabulary_size, design.topics), decoder_gain)
             )
         self.projection_bias = torch.nn.Parameter(torch.zeros(design.vocabulary_size))
         if prodlda:
@@ -145,11 +147,15 @@ class Network(torch.nn.Module):  # type: ignore[misc] # torch is not followed by
         return (1 - 1 / self.design.topics) / self.design.prior
 
     def encode(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """The mean and the logarithm of the deviation of each document's posterior, both (documents, topics)."""
+        """The mean and the logarithm of the deviation of each document's posterior, both (documents, topics).
+
+        What prodlda normalises is the logarithm of the variance, twice as much.
+        """
         hidden: torch.Tensor | Batch = batch.logarithmic()
         for layer in self.encoder:
             hidden = _ACTIVATIONS[self.design.activation](layer(hidden))
-        return self.mean(hidden), self.deviation(hidden)
+        deviation = self.deviation(hidden)
+        return self.mean(hidden), deviation if self.design.network == NVDM else 0.5 * deviation
 
     def forward(self, batch: Batch, noise: torch.Tensor, kept: torch.Tensor | None = None) -> torch.Tensor:
         """The sum of the losses of a batch in training.
@@ -159,9 +165,16 @@ class Network(torch.nn.Module):  # type: ignore[misc] # torch is not followed by
         return self.objective(batch, noise, kept)[0]
 
     def objective(
-        self, batch: Batch, noise: torch.Tensor | None = None, kept: torch.Tensor | None = None
+        self,
+        batch: Batch,
+        noise: torch.Tensor | None = None,
+        kept: torch.Tensor | None = None,
+        rewarded: float = 0.0,
     ) -> tuple[torch.Tensor, Losses]:
-        """The sum of the losses, and the losses; without `noise` of the posterior's mean, as inference has it."""
+        """The sum of the losses, and the losses; without `noise` of the posterior's mean, as inference has it.
+
+        The reward of coherent topics, so many documents' worth, is taken from the sum alone.
+        """
         mean, deviation = self.encode(batch)
         hidden = mean if noise is None else torch.addcmul(mean, deviation.exp(), noise)
         topics = torch.softmax(hidden, 1)
@@ -170,7 +183,10 @@ class Network(torch.nn.Module):  # type: ignore[misc] # torch is not followed by
         codes, decoder = self._decoded(topics)
         total, losses = reconstruction(batch, codes, decoder, torch.ones_like(batch.lengths))
         divergence = self._divergence(mean, deviation)
-        return total + divergence.sum(), Losses(losses, divergence.detach())
+        total = total + divergence.sum()
+        if self._coherence is not None and rewarded:
+            total = total - rewarded * self._coherence.weight * self._coherence.reward(decoder[:, :-1])
+        return total, Losses(losses, divergence.detach())
 
     def _divergence(self, mean: torch.Tensor, deviation: torch.Tensor) -> torch.Tensor:
         """Of each posterior from the prior, after Kullback and Leibler."""

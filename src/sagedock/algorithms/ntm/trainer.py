@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from sagedock.algorithm import Cluster
 from sagedock.algorithms.ntm.artefact import Decoder
+from sagedock.algorithms.ntm.co_occurrence import vectors
+from sagedock.algorithms.ntm.coherence import Coherence
 from sagedock.algorithms.ntm.encoder import Encoder
 from sagedock.algorithms.ntm.network import Design, Losses, Network
 from sagedock.algorithms.ntm.optimisers import Optimiser
@@ -19,6 +21,8 @@ from sagedock.algorithms.ntm.sparse import Batch
 from sagedock.topics.documents import Documents
 
 Arrays = Mapping[str, NDArray[Any]]
+STEPS_A_REWARD = 4
+"""Topics are looked at in one step of so many, whose reward counts for all: they change little meanwhile."""
 _ROW, _STATE, _STEPS = "weights", "state", "steps"
 
 
@@ -29,6 +33,8 @@ class Settings:
     mini_batch_size: int
     sub_sample: float = 1.0
     seed: int = 0
+    coherence: float = 0.0
+    """What coherent topics are worth, in nats a document and topic."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Trainer:
         device: str = "cpu",
     ) -> None:
         self._settings, self._documents, self._cluster, self._device = settings, documents, cluster, device
-        self.network = Network(design, settings.seed).to(device)
+        self.network = Network(design, settings.seed, self._coherence()).to(device)
         self._row = self.network.row()
         self._optimiser = optimiser(self._row)
         self._taken = max(1, round(settings.sub_sample * documents.rows)) if documents.rows else 0
@@ -78,7 +84,8 @@ class Trainer:
             if self._cluster.anyone(is_late()):
                 return None
             begin = step * self._settings.mini_batch_size
-            sums += self._step(order[begin : begin + self._settings.mini_batch_size], chance)
+            rewarded = 0 if step % STEPS_A_REWARD else STEPS_A_REWARD
+            sums += self._step(order[begin : begin + self._settings.mini_batch_size], chance, rewarded)
         self._share_statistics()
         return self._loss(sums, self._taken, -(-self._taken // self._settings.mini_batch_size))
 
@@ -145,8 +152,21 @@ class Trainer:
         projection, bias = self.network.folded()
         return Decoder(projection.cpu().numpy(), bias.cpu().numpy())
 
-    def _step(self, chosen: NDArray[np.int64], chance: np.random.Generator) -> NDArray[np.float64]:
-        """Learn some documents, all hosts theirs, and return the sums of their losses."""
+    def _coherence(self) -> Coherence | None:
+        """By the vectors of words in the first host's documents."""
+        if not self._settings.coherence:
+            return None
+        found = vectors(self._documents)
+        if len(self._cluster.hosts) > 1:
+            shape = found.shape[0], -1
+            found = np.frombuffer(self._cluster.broadcast(found.tobytes()), np.float32).reshape(shape).copy()
+        return Coherence(self._tensor(found), self._settings.coherence)
+
+    def _step(self, chosen: NDArray[np.int64], chance: np.random.Generator, rewarded: int) -> NDArray[np.float64]:
+        """Learn some documents, all hosts theirs, and return the sums of their losses.
+
+        Coherent topics are rewarded as if there were `rewarded` times as many documents.
+        """
         if not len(chosen):
             self._advance(torch.zeros_like(self._row))
             return np.zeros(2)
@@ -157,7 +177,7 @@ class Trainer:
         if design.dropout:
             kept = self._tensor((chance.random(noise.shape, np.float32) >= design.dropout).astype(np.float32))
         self.network.train(len(chosen) > 1)  # of a single document there are no statistics
-        total, losses = self.network.objective(batch, self._tensor(noise), kept)
+        total, losses = self.network.objective(batch, self._tensor(noise), kept, rewarded * len(chosen))
         self._advance(self.network.gradient(total))
         return _summed(losses, batch)
 

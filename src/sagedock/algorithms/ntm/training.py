@@ -18,6 +18,7 @@ from sagedock.algorithms.ntm.hyperparameters import (
     DEFAULTS,
     PRODLDA,
     activation,
+    coherence,
     dropout,
     layers,
     learning_rate,
@@ -100,8 +101,16 @@ def require_documents(documents: Documents, values: Values, *, alone: bool) -> N
 
 
 def _trainer(values: Values, data: Data, context: Context) -> Trainer:
-    design = Design(
-        vocabulary_size=data.feature_dim,
+    settings = Settings(values["mini_batch_size"], values["sub_sample"], values["_seed"], coherence(values))
+    device = "cuda" if context.device == "gpu" else "cpu"
+    made = partial(optimiser, values)
+    return Trainer(design(values, data.feature_dim), settings, made, data.train, context.cluster, device)
+
+
+def design(values: Values, vocabulary_size: int) -> Design:
+    """The network that a job asks for."""
+    return Design(
+        vocabulary_size=vocabulary_size,
         topics=values["num_topics"],
         layers=layers(values),
         activation=activation(values),
@@ -110,12 +119,10 @@ def _trainer(values: Values, data: Data, context: Context) -> Trainer:
         dropout=dropout(values),
         prior=prior(values),
     )
-    settings = Settings(values["mini_batch_size"], values["sub_sample"], values["_seed"])
-    device = "cuda" if context.device == "gpu" else "cpu"
-    return Trainer(design, settings, partial(_optimiser, values), data.train, context.cluster, device)
 
 
-def _optimiser(values: Values, weights: torch.Tensor) -> Optimiser:
+def optimiser(values: Values, weights: torch.Tensor) -> Optimiser:
+    """What takes its steps."""
     made = OPTIMISERS[optimizer(values)](
         weights,
         learning_rate(values),
