@@ -18,7 +18,8 @@ _MORE = 10
 
 
 def vectors(documents: Documents, rank: int = RANK) -> Floats:
-    """(words, up to `rank`): dot products of which are about the positive NPMI of two words in these documents.
+    """(words, up to `rank`): dot products of which are about 1 + NPMI of two words in these documents, 0 where they
+    never meet.
 
     The truncated eigendecomposition of that matrix (Levy and Goldberg, Neural word embedding as implicit matrix
     factorization, 2014), by subspace iteration from a fixed beginning (Halko, Martinsson and Tropp, 2011).
@@ -26,7 +27,7 @@ def vectors(documents: Documents, rank: int = RANK) -> Floats:
     frequent = _frequent(documents)
     found = np.zeros((documents.vocabulary_size, min(rank, max(len(frequent), 1))), np.float32)
     if len(frequent):
-        decomposed = _decomposed(_positive_npmi(documents, frequent), found.shape[1])
+        decomposed = _decomposed(_nearness(documents, frequent), found.shape[1])
         found[frequent, : decomposed.shape[1]] = decomposed
     return found
 
@@ -37,8 +38,8 @@ def _frequent(documents: Documents) -> NDArray[np.int64]:
     return np.sort(chosen[held[chosen] > 0])
 
 
-def _positive_npmi(documents: Documents, words: NDArray[np.int64]) -> Floats:
-    """(words, words) of these words; 0 on the diagonal, for words that never meet, and where they avoid each other."""
+def _nearness(documents: Documents, words: NDArray[np.int64]) -> Floats:
+    """(words, words): 1 + NPMI of two of these words, which is 0 for words that never meet; 0 on the diagonal."""
     from scipy.sparse import csr_matrix
 
     pairs = np.square(np.diff(documents.starts).astype(np.float64)).sum()
@@ -51,7 +52,7 @@ def _positive_npmi(documents: Documents, words: NDArray[np.int64]) -> Floats:
     usual = (shares > 0) & (shares < 1)
     scores = np.zeros_like(together)
     lift = together[usual] * some.shape[0] / np.outer(alone, alone)[usual]
-    scores[usual] = np.maximum(np.log(lift) / -np.log(shares[usual]), 0)
+    scores[usual] = 1 + np.log(lift) / -np.log(shares[usual])
     np.fill_diagonal(scores, 0)
     return np.asarray(scores, np.float32)
 

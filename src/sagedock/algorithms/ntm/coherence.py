@@ -11,7 +11,7 @@ import torch
 
 SHARPNESS = 2.0
 """The logits of words are multiplied by it, so that a topic's first words decide."""
-OVERLAP = 0.1
+OVERLAP = 0.2
 """What two topics of the same words cost, in units of a topic's coherence."""
 
 

@@ -146,7 +146,7 @@ PARAMETERS = (
         Real(Interval(0.0, 1000.0)),
         "Extension of sagedock, with _network prodlda: what topics of words that meet in documents are worth, in nats "
         "a document and topic; 0 for nothing.",
-        library_default="3.0",
+        library_default="10.0",
     ),
     Parameter("_seed", Integer(Interval(0)), "Extension of sagedock: seed of all random numbers.", default=0),
     Parameter("_data_format", Text(), "Accepted without effect.", default="record"),
@@ -233,7 +233,7 @@ def dropout(values: Values) -> float:
 
 def coherence(values: Values) -> float:
     """What coherent topics are worth."""
-    return float(values.get("_coherence", 3.0)) if values["_network"] == PRODLDA else 0.0
+    return float(values.get("_coherence", 10.0)) if values["_network"] == PRODLDA else 0.0
 
 
 def prior(values: Values) -> float:
