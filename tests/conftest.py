@@ -36,8 +36,6 @@ def pytest_runtest_makereport(
     return report
 
 
-ROOM, GATE = Path(__file__), Path(__file__).with_name("platform.py")
-"""Two files that are there, to be locked."""
 FIRST = ("tests/images/", "tests/core/test_fuzz.py", "tests/quickstart/", "tests/serving/", "tests/contract/")
 """Files that take longest: they come first, lest one worker be left with them when the others are done."""
 
@@ -64,14 +62,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Where several workers share the tests, run one that is marked `alone` while the others wait."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return (yield)
-    with _turn(alone=item.get_closest_marker("alone") is not None):
+    with _turn(item.config, alone=item.get_closest_marker("alone") is not None):
         return (yield)
 
 
 @contextmanager
-def _turn(*, alone: bool) -> Iterator[None]:
-    """Each test has its turn by a lock that many share or one holds; who waits for it closes the gate behind it."""
-    with ROOM.open() as room, GATE.open() as gate:
+def _turn(config: pytest.Config, *, alone: bool) -> Iterator[None]:
+    """Each test has its turn by a lock that many share or one holds; who waits for it closes the gate behind it.
+
+    The folder of the tests and their configuration are what is locked, so that tests which a test runs elsewhere do not
+    wait for it.
+    """
+    with _opened(config.rootpath) as room, _opened(config.inipath or config.rootpath / "conftest.py") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
         fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(gate, fcntl.LOCK_UN)
@@ -79,6 +81,16 @@ def _turn(*, alone: bool) -> Iterator[None]:
             yield
         finally:
             fcntl.flock(room, fcntl.LOCK_UN)  # a process forked meanwhile has it too, and may live on
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """The descriptor of a file or folder, to be locked."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 @pytest.fixture(params=["cpu", "cuda"])
