@@ -16,13 +16,13 @@ from sagedock.topics import measures
 from tests.algorithms.ntm import documents
 
 
-def test_products_of_vectors_are_the_npmi_of_words_from_0_on() -> None:
+def test_products_of_vectors_are_the_npmi_of_words_and_a_little_more() -> None:
     """As the measure of topics has it, where all dimensions are kept but those of negative eigenvalues."""
     some = documents.some(documents=200)
     size = some.vocabulary_size
     pairs = np.array([(i, j) for i in range(size) for j in range(i + 1, size)], np.int32)
     exact = np.zeros((size, size))
-    exact[pairs[:, 0], pairs[:, 1]] = 1 + measures.npmi(pairs, some)
+    exact[pairs[:, 0], pairs[:, 1]] = np.maximum(co_occurrence.MEETING + measures.npmi(pairs, some), 0)
     exact += exact.T
     values, turned = np.linalg.eigh(exact)
     best = (turned * np.maximum(values, 0)) @ turned.T

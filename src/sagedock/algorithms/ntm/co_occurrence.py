@@ -11,6 +11,8 @@ RANK = 100
 """Dimensions of a vector at most."""
 MOST_WORDS = 4000
 """So many of the words that stand in most documents have vectors; those of others are zeros."""
+MEETING = 0.4
+"""How much nearer are words that meet as often as by chance than words that never do."""
 MOST_PAIRS = 10**9
 """Pairs of words in one document that are counted, about; beyond it every so many documents is."""
 _ITERATIONS = 6
@@ -18,8 +20,8 @@ _MORE = 10
 
 
 def vectors(documents: Documents, rank: int = RANK) -> Floats:
-    """(words, up to `rank`): dot products of which are about 1 + NPMI of two words in these documents, 0 where they
-    never meet.
+    """(words, up to `rank`): dot products of which are about MEETING + NPMI of two words in these documents, 0 where
+    that is below 0 or they never meet.
 
     The truncated eigendecomposition of that matrix (Levy and Goldberg, Neural word embedding as implicit matrix
     factorization, 2014), by subspace iteration from a fixed beginning (Halko, Martinsson and Tropp, 2011).
@@ -39,7 +41,7 @@ def _frequent(documents: Documents) -> NDArray[np.int64]:
 
 
 def _nearness(documents: Documents, words: NDArray[np.int64]) -> Floats:
-    """(words, words): 1 + NPMI of two of these words, which is 0 for words that never meet; 0 on the diagonal."""
+    """(words, words): MEETING + NPMI of two of these words, at least 0; 0 on the diagonal."""
     from scipy.sparse import csr_matrix
 
     pairs = np.square(np.diff(documents.starts).astype(np.float64)).sum()
@@ -52,7 +54,7 @@ def _nearness(documents: Documents, words: NDArray[np.int64]) -> Floats:
     usual = (shares > 0) & (shares < 1)
     scores = np.zeros_like(together)
     lift = together[usual] * some.shape[0] / np.outer(alone, alone)[usual]
-    scores[usual] = 1 + np.log(lift) / -np.log(shares[usual])
+    scores[usual] = np.maximum(MEETING + np.log(lift) / -np.log(shares[usual]), 0)
     np.fill_diagonal(scores, 0)
     return np.asarray(scores, np.float32)
 
