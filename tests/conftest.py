@@ -36,7 +36,14 @@ def pytest_runtest_makereport(
     return report
 
 
-FIRST = ("tests/images/", "tests/core/test_fuzz.py", "tests/quickstart/", "tests/serving/", "tests/contract/")
+FIRST = (
+    "tests/images/",
+    "tests/fuzz/",
+    "tests/core/test_fuzz.py",
+    "tests/quickstart/",
+    "tests/serving/",
+    "tests/contract/",
+)
 """Files that take longest: they come first, lest one worker be left with them when the others are done."""
 
 
