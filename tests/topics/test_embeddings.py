@@ -47,6 +47,7 @@ def test_the_log_tells_of_words_without_vectors(file, caplog):
         (b"pear 1 nan\n", r"line 1 .*finite"),
         (b"pear\n", r"line 1 of which has a word and 0 numbers"),
         (b"2 99999999\npear 1\n", r"99999999 dimensions"),
+        (b"2 " + b"9" * 5000 + b"\nother 1\n", r"no word of the vocabulary"),
         (b"2 2\npear \0\0\0\0", r"record 1 of which has its end in the midst"),
         (b"2 1\npear \0\0\xc0\x7f", r"record 1 of which has numbers that are not finite"),
         (b"other 1 2\n", r"no word of the vocabulary"),

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 VARIABLE = "SAGEDOCK_EMBEDDINGS"
 """The environment variable that names the file."""
 _MOST_DIMENSIONS = 10_000
+_MOST_DIGITS = 18
+"""Of the numbers in a header."""
 _LONGEST_WORD = 10_000
 _LOOKED_AT = 1 << 16
 
@@ -81,7 +83,7 @@ def read(file: Path, words: Sequence[str]) -> Embeddings:
 
 def _read(stream: BinaryIO, name: str, wanted: set[bytes]) -> dict[bytes, Floats]:
     header = stream.readline(_LONGEST_WORD).split()
-    if len(header) != 2 or not all(part.isdigit() for part in header):
+    if len(header) != 2 or not all(part.isdigit() and len(part) <= _MOST_DIGITS for part in header):
         stream.seek(0)
         return dict(_lines(stream, name, wanted, None, 1))
     count, dimensions = map(int, header)

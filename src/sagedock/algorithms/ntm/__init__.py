@@ -53,4 +53,5 @@ ALGORITHM = Algorithm(
     artefacts=("ntm.safetensors",),
     distributions=("numpy", "scipy", "torch"),
     hosts="many",
+    needs=("torch",),
 )

@@ -32,16 +32,16 @@ MOST_WORDS, MOST_TOPICS, MOST_UNITS, MOST_LAYERS = 1_000_000, 1000, 100_000, 32
 
 @dataclass(frozen=True)
 class Layers:
-    """Widths of layers joined by commas, or auto, whose value is empty."""
+    """Widths of layers joined by commas, or auto."""
 
     widths = ListOf(Integer(Interval(1, MOST_UNITS)))
 
     type_text = "list of integer"
     range_text = f"{AUTO}, or up to {MOST_LAYERS} of [1, {MOST_UNITS}]"
 
-    def parse(self, text: str) -> tuple[int, ...]:
-        """() for auto."""
-        return () if text.lower() == AUTO else self.widths.parse(text)
+    def parse(self, text: str) -> tuple[int, ...] | str:
+        """The widths, or AUTO."""
+        return AUTO if text.lower() == AUTO else self.widths.parse(text)
 
 
 PARAMETERS = (
@@ -58,7 +58,7 @@ PARAMETERS = (
         "encoder_layers",
         Layers(),
         "Widths of the encoder's layers; auto is 3 num_topics, 2 num_topics (100, 100 with _network prodlda).",
-        default=(),
+        default=AUTO,
     ),
     Parameter(
         "encoder_layers_activation",
@@ -158,7 +158,7 @@ PARAMETERS = (
 
 
 def _check_layers(values: Values) -> Iterable[str]:
-    if len(values["encoder_layers"]) > MOST_LAYERS:
+    if values["encoder_layers"] != AUTO and len(values["encoder_layers"]) > MOST_LAYERS:
         yield f"Hyperparameter encoder_layers: {len(values['encoder_layers'])} layers are more than {MOST_LAYERS}"
 
 
@@ -188,7 +188,7 @@ NOT_OF_THE_MODEL = frozenset(
 )
 """Hyperparameters in which a job may differ from the one whose checkpoint it resumes."""
 
-_TEXTS = {"clip_gradient": "Inf", "encoder_layers": AUTO}
+_TEXTS = {"clip_gradient": "Inf"}
 DEFAULTS: Mapping[str, Any] = {
     each.name: _TEXTS.get(each.name, each.default) for each in PARAMETERS if each.default is not None
 }
@@ -208,7 +208,7 @@ def layers(values: Values) -> tuple[int, ...]:
     """Widths of the encoder's layers."""
     topics = values["num_topics"]
     automatic = (100, 100) if values["_network"] == PRODLDA else (3 * topics, 2 * topics)
-    return values["encoder_layers"] or automatic
+    return automatic if values["encoder_layers"] == AUTO else tuple(values["encoder_layers"])
 
 
 def activation(values: Values) -> str:
