@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -36,11 +36,8 @@ class Shares(TopicModel):
         counts = np.stack([documents.dense()[:, topic :: self.topics].sum(axis=1) for topic in range(self.topics)], 1)
         return ((counts + 1) / (counts + 1).sum(axis=1, keepdims=True)).astype(np.float32)
 
-    def save(self, directory: Path) -> Sequence[str]:
-        return [] if self.vocabulary is None else [self.vocabulary.write(directory)]
-
-    def describe(self) -> Mapping[str, Any]:
-        return {"feature_count": self.feature_dim}
+    def write(self, directory: Path) -> Sequence[str]:
+        return []
 
 
 def shares(known: Vocabulary | None = None, words: int = len(WORDS)) -> Shares:

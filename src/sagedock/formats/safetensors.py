@@ -41,6 +41,12 @@ class Tensors:
     arrays: Mapping[str, NDArray[Any]]
     metadata: Mapping[str, str]
 
+    def require_format(self, name: str, version: str) -> None:
+        """Raise ValueError unless the texts `format` and `version` are these."""
+        found = self.metadata.get("format", "not said"), self.metadata.get("version", "not said")
+        if found != (name, version):
+            raise ValueError(f"its format is {found[0][:60]!r} {found[1][:20]!r}, not {name!r} {version!r}")
+
 
 def write(file: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
     """Write `file`, whole or not at all; raises PlatformError. Wider numbers come first, so that all are aligned."""

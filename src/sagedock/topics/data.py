@@ -131,3 +131,15 @@ def _refuse_mixtures(channels: Mapping[str, Channel]) -> None:
                 f"({' or '.join(raw_text.TYPES)}), since the vocabulary is learnt from the train channel",
                 field=name,
             )
+
+
+def require_enough(documents: Documents, topics: int) -> None:
+    """Raise UserError where so many topics cannot be found in the documents of the train channel."""
+    if topics > documents.rows:
+        raise UserError(
+            f"num_topics is {topics}, and the train channel holds {documents.rows} documents: give at least as many "
+            "documents as topics, or lower num_topics",
+            field="num_topics",
+        )
+    if not documents.tokens:
+        raise UserError("no document of the train channel has a word: give documents that are not empty", field="train")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,12 +12,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sagedock import core
+from sagedock.contracts.manifest import Manifest
+from sagedock.errors import ModelError
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES, RECORDIO, MediaType
 from sagedock.formats.objects import Objects
 from sagedock.formats.table import Predictions
 from sagedock.topics import direct, requests
 from sagedock.topics.documents import Documents, Floats, Ints
 from sagedock.topics.requests import Request
+from sagedock.topics.summary import Summary
 from sagedock.topics.vocabulary import Vocabulary
 
 RESPONSE_TYPES = (JSON, JSON_LINES, RECORDIO, CSV)
@@ -43,6 +46,10 @@ class TopicModel(ABC):
     """(topics, n) the highest words of each topic, best first."""
     vocabulary: Vocabulary | None
     """The words, where they are known."""
+    facts: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    """What the manifest says beside the sizes."""
+    summary: Summary | None = field(default=None, kw_only=True)
+    """What there is to tell of the topics when the model was just trained."""
 
     @property
     @abstractmethod
@@ -54,12 +61,21 @@ class TopicModel(ABC):
         """(documents, topics) shares of each topic, 0 or more, 1 in sum; one document's do not depend on the others."""
 
     @abstractmethod
-    def save(self, directory: Path) -> Sequence[str]:
-        """As `sagedock.algorithm.Model` has it."""
+    def write(self, directory: Path) -> Sequence[str]:
+        """Write the arrays, each file whole or not at all; their names."""
 
-    @abstractmethod
+    def save(self, directory: Path) -> Sequence[str]:
+        """Write the arrays, the vocabulary where there is one, and what there is to tell of the topics."""
+        names = list(self.write(directory))
+        if self.vocabulary is not None:
+            names.append(self.vocabulary.write(directory))
+        if self.summary is not None:
+            names.append(self.summary.write(directory))
+        return names
+
     def describe(self) -> Mapping[str, Any]:
-        """As `sagedock.algorithm.Model` has it."""
+        """The sizes of the model, and the facts."""
+        return {"feature_count": self.feature_dim, "num_topics": len(self.top_words), **self.facts}
 
     @property
     def in_line_bytes(self) -> int:
@@ -119,3 +135,20 @@ class TopicModel(ABC):
     def _ways(self) -> dict[tuple[str, str], Callable[[bytes], bytes | None]]:
         """Those found by `direct`, kept for the next request."""
         return {}
+
+
+def artefact_in(directory: Path, name: str) -> Path:
+    """The file of a model's arrays; raises ModelError where there is none."""
+    file = directory / name
+    if not file.is_file():
+        raise ModelError(f"the model directory {directory} holds no file {name}: deploy the model's archive")
+    return file
+
+
+def require_words(file: Path, words: int, manifest: Manifest | None) -> None:
+    """Raise ModelError where the manifest says another number of words than the arrays in `file` have."""
+    if manifest is not None and manifest.feature_count not in {None, words}:
+        raise ModelError(
+            f"{file} has {words} words, and its manifest says {manifest.feature_count}: deploy the model's archive "
+            "again"
+        )

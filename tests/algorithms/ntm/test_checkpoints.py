@@ -68,6 +68,9 @@ def test_another_job_s_checkpoint_is_refused(tmp_path: Path) -> None:
     other = job(tmp_path, epochs="2", optimizer="adam")
     assert other.run() == 1
     assert "optimizer" in other.failure
+    with_channel = job(tmp_path, validation=VALIDATION, epochs="2")
+    assert with_channel.run() == 1
+    assert "validation channel (False, now True)" in with_channel.failure
 
 
 def test_sigterm_ends_the_job_with_the_model_of_the_epochs_so_far(tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ def moment(text: str) -> datetime:
     if match is None:
         raise ValueError("expected YYYY-MM-DD HH:MM:SS without a time zone")
     try:
-        return datetime(*(int(part or 0) for part in match.groups()))  # type: ignore[arg-type]
+        year, month, day, hour, minute, second = (int(part or 0) for part in match.groups())
+        return datetime(year, month, day, hour, minute, second)
     except ValueError as error:
         raise ValueError(f"no such moment ({error})") from error

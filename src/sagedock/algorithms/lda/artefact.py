@@ -48,10 +48,8 @@ def read(file: Path) -> tuple[Floats, Floats]:
 
 
 def _arrays(tensors: Tensors) -> tuple[Floats, Floats]:
-    found, arrays = tensors.metadata, tensors.arrays
-    if (found.get("format"), found.get("version")) != (FORMAT, VERSION):
-        said = f"{found.get('format', 'not said')[:60]!r} {found.get('version', 'not said')[:20]!r}"
-        raise ValueError(f"its format is {said}, not {FORMAT!r} {VERSION!r}")
+    tensors.require_format(FORMAT, VERSION)
+    arrays = tensors.arrays
     if set(arrays) != {"alpha", "beta"}:
         raise ValueError(f"it holds {', '.join(sorted(arrays))[:100] or 'nothing'}, not alpha, beta")
     alpha, beta = arrays["alpha"], arrays["beta"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,19 +11,15 @@ from sagedock.algorithms.lda import artefact
 from sagedock.algorithms.lda.inference import Topics
 from sagedock.contracts.hosting import InferenceOptions
 from sagedock.contracts.manifest import Manifest
-from sagedock.errors import ModelError
 from sagedock.topics import measures, vocabulary
 from sagedock.topics.documents import Documents, Floats
-from sagedock.topics.model import TopicModel
+from sagedock.topics.model import TopicModel, artefact_in, require_words
 from sagedock.topics.summary import Summary
 
 
 @dataclass(frozen=True)
 class LdaModel(TopicModel):
-    """Topics with a prior `alpha` (topics,) and probabilities of words `beta` (topics, words).
-
-    `facts` are what the manifest says beside the sizes; `summary` is there when the model was just trained.
-    """
+    """Topics with a prior `alpha` (topics,) and probabilities of words `beta` (topics, words)."""
 
     answer_key: ClassVar[str] = "topic_mixture"
     seconds_a_document: ClassVar[float] = 40e-6
@@ -31,8 +27,6 @@ class LdaModel(TopicModel):
     alpha: Floats
     beta: Floats
     topics: Topics
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    summary: Summary | None = None
 
     @classmethod
     def of(
@@ -45,7 +39,7 @@ class LdaModel(TopicModel):
     ) -> LdaModel:
         """The model of these topics."""
         top = measures.top_words(beta, measures.SCORED)
-        return cls(beta.shape[1], top, words, alpha, beta, Topics.of(alpha, beta), facts or {}, summary)
+        return cls(beta.shape[1], top, words, alpha, beta, Topics.of(alpha, beta), facts=facts or {}, summary=summary)
 
     @property
     def memory_bytes(self) -> int:
@@ -56,30 +50,15 @@ class LdaModel(TopicModel):
         """(documents, topics) shares of each topic."""
         return self.topics.mixtures(documents)
 
-    def save(self, directory: Path) -> Sequence[str]:
-        """Write the arrays, the vocabulary where there is one, and what there is to tell of the topics."""
-        names = list(artefact.write(directory, self.alpha, self.beta))
-        if self.vocabulary is not None:
-            names.append(self.vocabulary.write(directory))
-        if self.summary is not None:
-            names.append(self.summary.write(directory))
-        return names
-
-    def describe(self) -> Mapping[str, Any]:
-        """The sizes of the model, and the facts."""
-        return {"feature_count": self.feature_dim, "num_topics": len(self.alpha), **self.facts}
+    def write(self, directory: Path) -> Sequence[str]:
+        """As `TopicModel` has it."""
+        return artefact.write(directory, self.alpha, self.beta)
 
 
 def load(directory: Path, manifest: Manifest | None, options: InferenceOptions) -> LdaModel:
     """The model in `directory`; raises ModelError."""
-    file = directory / artefact.NAME
-    if not file.is_file():
-        raise ModelError(f"the model directory {directory} holds no file {artefact.NAME}: deploy the model's archive")
+    file = artefact_in(directory, artefact.NAME)
     alpha, beta = artefact.read(file)
-    if manifest is not None and manifest.feature_count not in {None, beta.shape[1]}:
-        raise ModelError(
-            f"{file} has {beta.shape[1]} words, and its manifest says {manifest.feature_count}: deploy the model's "
-            "archive again"
-        )
+    require_words(file, beta.shape[1], manifest)
     facts = dict(manifest.model) if manifest else {}
     return LdaModel.of(alpha, beta, vocabulary.read(directory, beta.shape[1]), facts)

@@ -82,20 +82,12 @@ def warn_of_unused(values: Values) -> None:
 
 def require_documents(documents: Documents, values: Values) -> None:
     """Raise UserError where topics cannot be found in so many documents; warn where they are not as many as said."""
-    rows, topics = documents.rows, values["num_topics"]
-    if topics > rows:
-        raise UserError(
-            f"num_topics is {topics}, and the train channel holds {rows} documents: give at least as many documents as "
-            "topics, or lower num_topics",
-            field="num_topics",
-        )
-    if not documents.tokens:
-        raise UserError("no document of the train channel has a word: give documents that are not empty", field="train")
-    if values["mini_batch_size"] != rows:
+    channel_data.require_enough(documents, values["num_topics"])
+    if values["mini_batch_size"] != documents.rows:
         log.warning(
             "mini_batch_size is %d, and the train channel holds %d documents: all of them are used",
             values["mini_batch_size"],
-            rows,
+            documents.rows,
         )
 
 

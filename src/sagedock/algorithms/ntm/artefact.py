@@ -72,9 +72,7 @@ def read(file: Path) -> tuple[Encoder, Decoder]:
 
 def _parts(tensors: Tensors) -> tuple[Encoder, Decoder]:
     found, arrays = tensors.metadata, tensors.arrays
-    if (found.get("format"), found.get("version")) != (FORMAT, VERSION):
-        said = f"{found.get('format', 'not said')[:60]!r} {found.get('version', 'not said')[:20]!r}"
-        raise ValueError(f"its format is {said}, not {FORMAT!r} {VERSION!r}")
+    tensors.require_format(FORMAT, VERSION)
     activation = found.get("activation", "not said")
     if activation not in ACTIVATIONS:
         raise ValueError(f"its activation is {activation[:20]!r}, and known are {', '.join(ACTIVATIONS)}")

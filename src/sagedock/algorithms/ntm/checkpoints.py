@@ -57,11 +57,15 @@ class Checkpoints:
         self._kept = kept
 
     @classmethod
-    def of(cls, directory: Path | None, values: Values, documents: Documents, hosts: int) -> Self:
-        """Those of a job that learns these documents, of which other hosts may have more."""
+    def of(cls, directory: Path | None, values: Values, documents: Documents, hosts: int, *, validated: bool) -> Self:
+        """Those of a job that learns these documents, of which other hosts may have more.
+
+        With a validation channel, whose losses end the job, it is another job than without.
+        """
         asked = {name: value for name, value in values.items() if name not in NOT_OF_THE_MODEL}
         content = zlib.crc32(documents.counts.data, zlib.crc32(documents.words.data, zlib.crc32(documents.starts.data)))
-        facts = {**asked, "clip_gradient": str(asked["clip_gradient"]), "documents": f"{content:08x}", "hosts": hosts}
+        facts = {"documents": f"{content:08x}", "hosts": hosts, "validation channel": validated}
+        facts |= {**asked, "clip_gradient": str(asked["clip_gradient"])}
         return cls(checkpoints.Checkpoints(directory, STEM, facts))
 
     @property

@@ -33,7 +33,6 @@ from sagedock.algorithms.ntm.optimisers import OPTIMISERS, Adam, Optimiser
 from sagedock.algorithms.ntm.trainer import Loss, Settings, Trainer
 from sagedock.contracts.channels import Channel
 from sagedock.contracts.hyperparameters import Values
-from sagedock.errors import UserError
 from sagedock.topics import data as channel_data
 from sagedock.topics import embeddings
 from sagedock.topics.data import Data
@@ -65,7 +64,9 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
         context=context,
         journal=journal,
         stopping=EarlyStopping(hyperparameters["num_patience_epochs"], hyperparameters["tolerance"]),
-        checkpoints=Checkpoints.of(context.checkpoints, hyperparameters, data.train, hosts),
+        checkpoints=Checkpoints.of(
+            context.checkpoints, hyperparameters, data.train, hosts, validated=data.validation is not None
+        ),
         validation=data.validation,
     )
     epochs.run(trainer)
@@ -86,18 +87,11 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
 
 def require_documents(documents: Documents, values: Values, *, alone: bool) -> None:
     """Raise UserError where topics cannot be found in so many documents; of several hosts each has but a part."""
-    rows, topics = documents.rows, values["num_topics"]
-    if alone and topics > rows:
-        raise UserError(
-            f"num_topics is {topics}, and the train channel holds {rows} documents: give at least as many documents as "
-            "topics, or lower num_topics",
-            field="num_topics",
-        )
-    if alone and not documents.tokens:
-        raise UserError("no document of the train channel has a word: give documents that are not empty", field="train")
+    if alone:
+        channel_data.require_enough(documents, values["num_topics"])
     empty = int((documents.lengths == 0).sum())
     if empty:
-        log.warning("%d of the %d documents of the train channel have no words", empty, rows)
+        log.warning("%d of the %d documents of the train channel have no words", empty, documents.rows)
 
 
 def _trainer(values: Values, data: Data, context: Context) -> Trainer:
