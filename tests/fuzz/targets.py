@@ -25,6 +25,7 @@ from sagedock.algorithms.blazingtext.quantised_matrix import QuantisedMatrix, Qu
 from sagedock.algorithms.deepar import requests as forecasts
 from sagedock.algorithms.deepar.frequency import Frequency
 from sagedock.algorithms.deepar.layout import Layout
+from sagedock.algorithms.deepar.work import Work
 from sagedock.contracts import archives, manifest, signatures
 from sagedock.errors import UserError
 from sagedock.formats import csv, instances, libsvm, parquet, records, requests
@@ -100,10 +101,11 @@ def read_forecast(content_type: str) -> Callable[[bytes], object]:
     """Whatever is read has as many features as points, past and future, and finite or missing targets."""
     layout = Layout(Frequency(2, "H"), 3, "beta", 1, 1, (2,), trained=True)
     settings = forecasts.Settings.of({forecasts.FORWARDED_VARIABLE: '["id"]'})
+    work = Work(weights=1000, context=6, horizon=3)
     media_type = parse_media_type(content_type)
 
     def read(body: bytes) -> None:
-        for series in forecasts.decode(body, media_type, layout, settings).series:
+        for series in forecasts.decode(body, media_type, layout, settings, work).series:
             assert series.dynamic_feat.shape == (1, len(series) + 3)
             assert np.isfinite(series.dynamic_feat).all()
             assert not np.isinf(series.target).any()

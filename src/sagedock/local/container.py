@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from sagedock.local.engine import DOCUMENT_LABEL, require_image
 from sagedock.local.interrupt import sigterm_like_ctrl_c
 
 NANOSECONDS = 1_000_000_000
+REMOVALS = 20
+"""How often the engine is asked to remove a container, REMOVAL_SECONDS apart."""
+REMOVAL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,6 @@ def run(client: Any, container: Container, write: Callable[[str], None]) -> Ende
 @contextmanager
 def started(client: Any, container: Container) -> Iterator[Any]:
     """The engine's container while the block runs; afterwards nothing is left of it. Raises as `run` does."""
-    from docker.errors import APIError
-
     require_image(client, container.image)
     with _engine_errors(container.image):
         running = client.containers.create(container.image, **_options(client, container))
@@ -98,8 +100,24 @@ def started(client: Any, container: Container) -> Iterator[Any]:
             running.start()
         yield running
     finally:
-        with suppress(APIError):
+        _remove(running)
+
+
+def _remove(running: Any) -> None:
+    """Remove a container with its volumes; the engine may need a moment, and one that it keeps is named."""
+    from docker.errors import APIError, NotFound
+
+    refusal = ""
+    for _ in range(REMOVALS):
+        try:
             running.remove(force=True, v=True)
+            return
+        except NotFound:
+            return
+        except APIError as error:  # a busy engine unmounts late, or is removing it already
+            refusal = str(error.explanation or error)
+            time.sleep(REMOVAL_SECONDS)
+    sys.stderr.write(f"the container {running.short_id} could not be removed: {refusal}\n")
 
 
 @contextmanager
