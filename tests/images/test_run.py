@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import docker
 import pytest
@@ -47,7 +48,7 @@ def shell(cpu: Engine, tmp_path: Path) -> Callable[..., Path]:
 
     def write(script: str, **members: Any) -> Path:
         body = {
-            "TrainingJobName": f"shell-{tmp_path.name.replace('_', '-')[:40]}",
+            "TrainingJobName": f"shell-{uuid4().hex}",  # never that of a run that was killed and left its container
             "AlgorithmSpecification": {
                 "TrainingImage": cpu.image,
                 "ContainerEntrypoint": ["/bin/sh", "-c"],
