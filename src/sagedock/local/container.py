@@ -111,12 +111,13 @@ def _remove(running: Any) -> None:
     for _ in range(REMOVALS):
         try:
             running.remove(force=True, v=True)
-            return
         except NotFound:
             return
         except APIError as error:  # a busy engine unmounts late, or is removing it already
             refusal = str(error.explanation or error)
             time.sleep(REMOVAL_SECONDS)
+        else:
+            return
     sys.stderr.write(f"the container {running.short_id} could not be removed: {refusal}\n")
 
 
