@@ -20,7 +20,7 @@ class Schedule:
     @classmethod
     def of(cls, values: Values) -> Self:
         """That of a job."""
-        return cls(values["learning_rate"], values["lr_scheduler_factor"], tuple(values["lr_scheduler_step"] or ()))
+        return cls(values["learning_rate"], values["lr_scheduler_factor"], tuple(values.get("lr_scheduler_step") or ()))
 
     def at(self, epoch: int) -> float:
         """The rate of an epoch, counted from 0. Steps that the job does not come to have no effect."""
