@@ -16,7 +16,8 @@ _JOIN = r"(?:, and |, | and | to )"
 _NUMBERS = rf"{_NUMBER}(?:{_JOIN}{_NUMBER})*"
 _RECORDIO = re.compile(rf"\brecordio ({_NUMBERS})", re.IGNORECASE)
 _XGBOOST = re.compile(rf"\b(?:xgboost|statements?|defects?) ({_NUMBERS})", re.IGNORECASE)
-_OTHERS = {name: re.compile(rf"\b{name} ({_NUMBERS})", re.IGNORECASE) for name in ("rcf", "blazingtext", "deepar")}
+_PLAIN = ("rcf", "blazingtext", "deepar", "image")
+_OTHERS = {name: re.compile(rf"\b{name} ({_NUMBERS})", re.IGNORECASE) for name in _PLAIN}
 """Algorithms whose specifications number their statements plainly."""
 _TOPICS = re.compile(rf"\bntm_lda ([NL]\d+(?:{_JOIN}[NL]\d+)*)")
 """Those of NTM and of LDA stand in one specification."""
@@ -38,7 +39,7 @@ def statements(docstring: str) -> set[str]:
     """The statements that a docstring cites.
 
     Spelled as in docs/conformance.md: contract `B07`, `xgboost 28`, `xgboost 8.4` (a defect of its section 8),
-    `recordio 8.4`, `rcf 7`, `blazingtext 15`, `ntm_lda N4`. Numbers of other sections, such as
+    `recordio 8.4`, `rcf 7`, `blazingtext 15`, `ntm_lda N4`, `image 17`. Numbers of other sections, such as
     xgboost 7.4 or rcf 6.1, are no statements.
     """
     text = " ".join(docstring.split())

@@ -25,6 +25,7 @@ NUMBERS = (
     *(f"ntm_lda N{number}" for number in range(1, 25)),
     *(f"ntm_lda L{number}" for number in range(1, 11)),
     *(f"deepar {number}" for number in range(1, 33)),
+    *(f"image {number}" for number in range(1, 61)),
 )
 """Every statement of the specifications, in the document's order."""
 

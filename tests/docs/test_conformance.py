@@ -24,6 +24,7 @@ BEGINNINGS = ("As ", "Next: ", "Not checked", "On other data: ", "Does not apply
         ("By hand: ntm_lda N4 to N6, L3 and L10", {f"ntm_lda {one}" for one in ("N4", "N5", "N6", "L3", "L10")}),
         ("Blazingtext 8 to 10 and 25, spec 7.3.", {f"blazingtext {number}" for number in (8, 9, 10, 25)}),
         ("rcf 6.1, rcf 5, 6: 80 samples; Rcf 9 to 11 and section 6.3.", {f"rcf {n}" for n in (5, 6, 9, 10, 11)}),
+        ("Image 14 to 16 and image 60: images 3 and 4 are no statements.", {f"image {n}" for n in (14, 15, 16, 60)}),
         ("Issue items 1 and 7, section 6.4, contract 1.3.1, RFC 4180.", set()),
     ],
 )
