@@ -17,9 +17,11 @@ from sagedock.contracts.channels import Source
 from sagedock.errors import UserError
 
 MAGIC = bytes.fromhex("0a23d7ce")
+HEADER_BYTES = 8
 _HEADER = struct.Struct("<4sI")
 _LENGTH_BITS = 29
-_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
+WHOLE, FIRST, MIDDLE, LAST = range(4)
+"""What a frame holds of its record."""
 
 
 @dataclass(frozen=True)
@@ -49,22 +51,20 @@ def read(stream: BinaryIO, name: str, offset: int = 0) -> Iterator[Frame]:
     """
     begun = offset
     parts: list[bytes] = []
-    while header := stream.read(_HEADER.size):
-        flag, length = _part(header, name, offset)
-        if (flag in {_MIDDLE, _LAST}) != bool(parts):
-            raise _corrupt(name, offset, f"part flag {flag} is out of place")
+    while header := stream.read(HEADER_BYTES):
+        flag, length = part(header, name, offset, inside=bool(parts))
         payload = stream.read(length)
         if len(payload) < length:
-            raise _corrupt(name, offset, f"truncated: the payload has {len(payload)} of {length} bytes")
+            raise corrupt(name, offset, f"truncated: the payload has {len(payload)} of {length} bytes")
         begun = begun if parts else offset
         parts += [MAGIC, payload] if parts else [payload]
         padding = -length % 4
-        offset += _HEADER.size + length + len(stream.read(padding))  # the last padding of all may be missing
-        if flag in {_WHOLE, _LAST}:
+        offset += HEADER_BYTES + length + len(stream.read(padding))  # the last padding of all may be missing
+        if flag in {WHOLE, LAST}:
             yield Frame(begun, b"".join(parts))
             parts = []
     if parts:
-        raise _corrupt(name, offset, "truncated: the last part of a record is missing")
+        raise corrupt(name, offset, "truncated: the last part of a record is missing")
 
 
 def frame(payload: bytes) -> bytes:
@@ -73,8 +73,8 @@ def frame(payload: bytes) -> bytes:
         raise UserError(f"a RecordIO record holds less than 512 MiB, this one has {len(payload)} bytes")
     pieces = _pieces(payload)
     if len(pieces) == 1:
-        return _framed(_WHOLE, payload)
-    flags = [_FIRST, *[_MIDDLE] * (len(pieces) - 2), _LAST]
+        return _framed(WHOLE, payload)
+    flags = [FIRST, *[MIDDLE] * (len(pieces) - 2), LAST]
     return b"".join(map(_framed, flags, pieces))
 
 
@@ -86,15 +86,26 @@ def unwrapped(sources: Iterable[Source]) -> Iterator[Source]:
                 yield Source(f"{source.name} (object {position})", open=partial(io.BytesIO, wrapped.payload))
 
 
-def _part(header: bytes, name: str, offset: int) -> tuple[int, int]:
-    if len(header) < _HEADER.size:
-        raise _corrupt(name, offset, f"truncated: the header has {len(header)} of 8 bytes")
+def part(header: bytes, name: str, offset: int, *, inside: bool) -> tuple[int, int]:
+    """What the header of a frame at `offset` says: what it holds of its record, and the payload's bytes.
+
+    `inside` is whether it continues a record. Raises UserError naming `name` and the offset.
+    """
+    if len(header) < HEADER_BYTES:
+        raise corrupt(name, offset, f"truncated: the header has {len(header)} of 8 bytes")
     magic, word = _HEADER.unpack(header)
     if magic != MAGIC:
-        raise _corrupt(name, offset, f"found {magic.hex()} where {MAGIC.hex()} begins a record")
+        raise corrupt(
+            name,
+            offset,
+            f"The Record IO header does not start with the magic number: found {magic.hex()} where {MAGIC.hex()} "
+            "begins a record",
+        )
     flag = word >> _LENGTH_BITS
-    if flag > _LAST:
-        raise _corrupt(name, offset, f"part flag {flag} does not exist")
+    if flag > LAST:
+        raise corrupt(name, offset, f"part flag {flag} does not exist")
+    if (flag in {MIDDLE, LAST}) != inside:
+        raise corrupt(name, offset, f"part flag {flag} is out of place")
     return flag, word & (1 << _LENGTH_BITS) - 1
 
 
@@ -114,5 +125,6 @@ def _framed(flag: int, payload: bytes) -> bytes:
     return _HEADER.pack(MAGIC, flag << _LENGTH_BITS | len(payload)) + payload + bytes(-len(payload) % 4)
 
 
-def _corrupt(name: str, offset: int, reason: str) -> UserError:
+def corrupt(name: str, offset: int, reason: str) -> UserError:
+    """The error that what stands at `offset` is no frame, or no whole one."""
     return UserError(f"{name}, byte {offset}: not RecordIO, or damaged ({reason}): send the file again, whole")
