@@ -226,6 +226,30 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture or several side by side, as data URIs (image/png, image/jpeg), with named texts beneath them.
+
+    `alt` stands for the pictures, `note` says where they come from, and `mark` whether what was told of them is right.
+    """
+
+    sources: Sequence[str]
+    alt: str
+    rows: Sequence[tuple[str, str]]
+    note: str = ""
+    mark: Literal["", "right", "wrong"] = ""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures beside and beneath one another."""
+
+    title: str
+    caption: str
+    alt: str
+    pictures: Sequence[Picture]
+
+
+@dataclass(frozen=True)
 class Section:
     """A heading for the figures that follow, with a sentence for the reader or none."""
 
@@ -245,6 +269,7 @@ Figure: TypeAlias = (
     | MatrixChart
     | Facts
     | Grid
+    | Gallery
     | Section
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from sagedock.figures import (
     Band,
@@ -10,6 +11,7 @@ from sagedock.figures import (
     Facts,
     FanChart,
     Figure,
+    Gallery,
     Grid,
     HistogramChart,
     Line,
@@ -18,6 +20,7 @@ from sagedock.figures import (
     Mark,
     MatrixChart,
     Panel,
+    Picture,
     Points,
     Ranking,
     RankingChart,
@@ -29,6 +32,9 @@ from sagedock.figures import (
 HOSTILE = (
     """<script>alert("1")</script><img src=x onerror='alert(2)'>&amp; $x_1^2$ \\frac """
     "\x00\x1b ]]> --> {{ 7 * 7 }} äöü 你好"
+)
+DOT = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGO4GscAAAM/ATSTd+sxAAAAAElFTkSuQmCC"
 )
 LONG = "a_feature_name_without_any_blank_" * 6
 
@@ -74,8 +80,15 @@ def ordinary(text: str = "train") -> list[Figure]:
         RankingChart(text, text, text, [Ranking(text, text, [text, "word"], [0.2, 0.1]) for _ in range(7)]),
         Grid(text, text, ["Class", text], [[text, "0.5"], ["1", "0.75"]]),
         Grid(text, text, ["Class", text, "Words"], [[text, "0.5", f"{text} " * 40], ["1", "0.75", ""]], texts=1),
+        Gallery(text, text, text, [picture(text, 1 + number // 9, "wrong") for number in range(9)]),
+        Gallery(text, text, text, [picture(text, 2, "right") for _ in range(3)]),
         Facts(text, [(text, text)]),
     ]
+
+
+def picture(text: str, sources: int, mark: Literal["", "right", "wrong"]) -> Picture:
+    """A red dot or several, with `text` at each place that has some."""
+    return Picture([DOT] * sources, text, [("told", text), ("true", text)], text, mark)
 
 
 def circles(count: int) -> Points:
@@ -143,7 +156,17 @@ def awkward() -> list[Figure]:
         MapChart("Groups", "", "Nine groups.", "x", "y", [cloud(f"group {n}", 30, "MWQ", n) for n in range(9)]),
         BarChart("Signs", "", "Bars of both signs.", "effect", [LONG, "b", "zero"], [2.5, -5.0, 0.0]),
         BarChart("No bars", "", "No bars.", "effect", [], []),
+        Gallery("No pictures", "", "No pictures.", []),
+        Gallery(
+            "Bare",
+            "",
+            "Pictures without anything.",
+            [Picture([], "", []), Picture([DOT], "", []), picture(LONG, 1, "")],
+        ),
         matrix(10),
+        matrix(30, "Thirty classes"),
+        MatrixChart("Long classes", "", "Long.", [f"{n}{LONG}" for n in range(20)], ["你好 $x$"] * 20, [[1] * 20] * 20),
+        Grid("Long", "", ["Class", "F1"], [[str(n), "0.5"] for n in range(257)]),
         matrix(100, "One hundred classes"),
         matrix(1, "One class"),
         MatrixChart("Nothing counted", "", "Zeros.", [LONG, "b"], [LONG, "b"], [[0, 0], [0, 0]]),

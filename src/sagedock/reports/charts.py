@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -27,6 +28,8 @@ from sagedock.reports.drawing import (
 )
 
 _DASHES: Sequence[Any] = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 3)), (0, (3, 1, 1, 1)))
+MATRIX_WIDTH, MATRIX_HEIGHT = 9.6, 8.2  # inches
+NAMED_CLASSES, LONGEST_NAME = 48, 22
 _MARKS = ("D", "o", "s", "^")
 
 
@@ -75,14 +78,25 @@ def matrix_picture(chart: MatrixChart, prefix: str) -> str:
     """A matrix too large for a table, as a heat map of each row's shares in one <svg> element."""
     shares = [[count / max(1, sum(row)) for count in row] for row in chart.counts]
     with mpl.rc_context(STYLE | {"axes.grid": False, "axes.spines.top": True, "axes.spines.right": True}):
-        drawing, axes = blank("predicted class", "actual class", rows=0, height=4.6)
-        picture = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        drawing, axes = blank("predicted class", "actual class", rows=0, height=MATRIX_HEIGHT, width=MATRIX_WIDTH)
+        norm = PowerNorm(0.5, vmin=0, vmax=1)  # a few of many pictures confused are to be seen, too
+        picture = axes.imshow(shares, cmap="cividis", norm=norm, aspect="auto", interpolation="nearest")
         bar = drawing.colorbar(picture, ax=axes, fraction=0.05, pad=0.02)
         bar.set_label("share of the actual class", color=INK)
         bar.outline.set_visible(False)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(integer=True, nbins=10))
+        _name_classes(axes.xaxis, chart.column_names)
+        _name_classes(axes.yaxis, chart.row_names)
+        axes.tick_params(axis="x", rotation=90 if len(chart.column_names) <= NAMED_CLASSES else 0)
         return svg(drawing, chart.alt, prefix)
+
+
+def _name_classes(axis: Any, names: Sequence[str]) -> None:
+    """By their names where there is room for them, else some by their numbers."""
+    if len(names) > NAMED_CLASSES:
+        axis.set_major_locator(MaxNLocator(integer=True, nbins=16))
+        return
+    short = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
+    axis.set_ticks(range(len(names)), short, fontsize=8.5, parse_math=False)
 
 
 def _values(sequences: Iterable[Sequence[float]]) -> list[float]:

@@ -16,6 +16,7 @@ from sagedock.figures import (
     Facts,
     FanChart,
     Figure,
+    Gallery,
     HistogramChart,
     LineChart,
     MapChart,
@@ -73,7 +74,7 @@ def _block(figure: Figure, prefix: str) -> tuple[str, Any]:
     if isinstance(figure, MatrixChart) and max(len(figure.row_names), len(figure.column_names)) <= CLASSES_IN_TABLE:
         return "matrix", {"figure": figure, "shades": _shades(figure.counts)}
     if isinstance(figure, _Drawn):
-        name = "wide_chart" if isinstance(figure, SeriesChart | FanChart | MapChart) else "chart"
+        name = "wide_chart" if isinstance(figure, SeriesChart | FanChart | MapChart | MatrixChart) else "chart"
         return name, {"figure": figure, "svg": _drawn(figure, prefix), "from_end": isinstance(figure, FanChart)}
     if isinstance(figure, BarChart):
         return "bars", {
@@ -85,7 +86,7 @@ def _block(figure: Figure, prefix: str) -> tuple[str, Any]:
         return "rankings", {"figure": figure, "bars": [_bars(ranking.values) for ranking in figure.rankings]}
     if isinstance(figure, Facts):
         return ("headline" if figure.kind == "headline" else "facts"), {"figure": figure}
-    return "grid", {"figure": figure}
+    return ("gallery" if isinstance(figure, Gallery) else "grid"), {"figure": figure}
 
 
 def _drawn(figure: _Drawn, prefix: str) -> Markup:
