@@ -160,6 +160,9 @@ def gluonts(data: Data, folder: Path, steps: int) -> Result:
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
+    from sagedock.algorithms.image_classification import vision
+
+    vision.torchvision()  # which GluonTS imports where it is installed
     from gluonts.dataset.common import ListDataset
     from gluonts.torch.model.deepar import DeepAREstimator
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar, cast
 
@@ -20,6 +21,7 @@ from sagedock.contracts.hosting import InferenceOptions
 from sagedock.contracts.hyperparameters import Declaration, Values
 from sagedock.contracts.manifest import Manifest
 from sagedock.contracts.signatures import Kind
+from sagedock.errors import PlatformError
 from sagedock.figures import Figure
 from sagedock.formats.media_types import MediaType
 from sagedock.formats.objects import Objects
@@ -230,6 +232,10 @@ class Algorithm:
     """Whether several hosts may train one model; the flow refuses more than one to algorithms of one."""
     needs: Sequence[str] = field(default=())
     """Packages that training needs and that an installation may lack, such as torch; the flow then says so at once."""
+    serving_needs: Sequence[str] = field(default=())
+    """Those of them that serving needs, too."""
+    extra: str = "torch"
+    """The extra of sagedock that brings what it needs."""
     unneeded: Sequence[str] = field(default=())
     """Packages that a library below imports merely because they are installed. They are hidden while a model is trained
     or loaded, which saves seconds and memory."""
@@ -245,6 +251,16 @@ class Algorithm:
     def load(self, directory: Path, manifest: Manifest | None, options: InferenceOptions) -> Model[Any]:
         """The model in `directory`; raises ModelError when it cannot be used."""
         return cast("Callable[..., Model[Any]]", self._member("model", "load"))(directory, manifest, options)
+
+    def require(self, packages: Sequence[str], does: Literal["trains", "serves"]) -> None:
+        """Raise PlatformError where one of `packages` is not installed."""
+        missing = [package for package in packages if find_spec(package) is None]
+        if missing:
+            without = "" if self.serving_needs else ". Its models are served without"
+            raise PlatformError(
+                f"{self.name} {does} with {', '.join(missing)}, not installed here: take an image that scripts/build "
+                f"made without --without-torch, or install sagedock[{self.extra}]{without}"
+            )
 
     def accepts(self, media_type: MediaType) -> bool:
         """Whether a request of this type is read."""

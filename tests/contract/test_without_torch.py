@@ -31,8 +31,9 @@ def test_training_without_torch(make_job, algorithm) -> None:
     )
     if "torch" in algorithm.needs:
         assert done.returncode == 1
-        assert f"{algorithm.name} trains with torch, which is not installed here" in job.failure.splitlines()[0]
+        assert f"{algorithm.name} trains with torch, not installed here" in job.failure.splitlines()[0]
         assert "--without-torch" in job.failure
-        assert "sagedock[torch]" in job.failure
+        assert f"sagedock[{algorithm.extra}]" in job.failure
+        assert ("served without" in job.failure) == (not algorithm.serving_needs)
     else:
         assert (done.returncode, job.failure) == (0, ""), done.stderr

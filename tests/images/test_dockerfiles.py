@@ -88,9 +88,13 @@ def test_each_variant_picks_one_xgboost() -> None:
 
 
 def test_torch_comes_by_itself() -> None:
-    """One version: from the lock's hashes where it has CUDA, from TORCH_SOURCE where not; no other lock has it."""
+    """One version: from the lock's hashes where it has CUDA, from TORCH_SOURCE where not; no other lock has it.
+
+    Nor torchvision, which fits that version.
+    """
     locks = {file.stem: file.read_text() for file in (ROOT / "requirements").glob("*.txt")}
-    assert [name for name, text in locks.items() if re.search(r"^torch==", text, re.MULTILINE)] == ["torch"]
+    for package in ("torch", "torchvision"):
+        assert [name for name, text in locks.items() if re.search(rf"^{package}==", text, re.MULTILINE)] == ["torch"]
     cuda = {name: re.findall(r"^((?:nvidia|cuda)-\S+)==", text, re.MULTILINE) for name, text in locks.items()}
     assert cuda.pop("torch")
     assert cuda.pop("gpu") == ["nvidia-nccl-cu12"], "XGBoost's"
@@ -103,7 +107,9 @@ def test_what_torch_needs_is_hashed_and_in_no_image_without_it() -> None:
         name: set(re.findall(r"^[a-z0-9._-]+==\S+", (ROOT / "requirements" / f"{name}.txt").read_text(), re.MULTILINE))
         for name in ("torch-needs", "cpu", "gpu", "dev")
     }
-    assert {"sympy", "networkx", "fsspec", "filelock"} <= {pin.partition("==")[0] for pin in pinned["torch-needs"]}
+    assert {"sympy", "networkx", "fsspec", "filelock", "onnxruntime", "simplejpeg"} <= {
+        pin.partition("==")[0] for pin in pinned["torch-needs"]
+    }
     assert pinned["torch-needs"] <= pinned["dev"]
     assert not pinned["torch-needs"] & (pinned["cpu"] | pinned["gpu"])
 

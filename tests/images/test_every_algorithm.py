@@ -88,7 +88,7 @@ def test_an_image_without_torch_trains_what_needs_none(
     run = cpu_without_torch.run("train", made.base, **SHUT)
     if "torch" in algorithm.needs:
         assert run.code == 1
-        assert f"{algorithm.name} trains with torch, which is not installed here" in made.failure
+        assert f"{algorithm.name} trains with torch" in made.failure
         assert "--without-torch" in made.failure
     else:
         assert (run.code, made.failure) == (0, ""), run.log

@@ -57,7 +57,8 @@ def load(directory: Path, algorithm_name: str | None, settings: HostingSettings)
     """The model in `directory`, after a first prediction.
 
     The manifest says which algorithm; without one, `algorithm_name` does (SAGEDOCK_ALGORITHM), else the only algorithm
-    whose artefacts lie there. Raises ModelError or UserError saying what to do.
+    whose artefacts lie there. Raises ModelError or UserError saying what to do, and
+    PlatformError where a package that serves the model is not installed.
     """
     try:
         return _load(directory, algorithm_name, settings)
@@ -73,6 +74,7 @@ def _load(directory: Path, algorithm_name: str | None, settings: HostingSettings
     found = model_directory.examine(directory, allow_pickle=options.allow_pickle)
     name = found.manifest.algorithm if found.manifest else _named_or_recognised(found, algorithm_name)
     algorithm = algorithms.find(name)
+    algorithm.require(algorithm.serving_needs, "serves")
     for file in _loaded_from(found, algorithm):
         signatures.require_safe(file, allow_pickle=options.allow_pickle)
     with hidden(algorithm.unneeded):

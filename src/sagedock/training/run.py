@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import signal
-from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Mapping
 
 from sagedock import algorithms
 from sagedock.algorithm import Algorithm, Cluster, Trained, hidden
@@ -16,7 +15,7 @@ from sagedock.contracts.files import make_directory, write_text
 from sagedock.contracts.hyperparameters import Values
 from sagedock.contracts.paths import Paths
 from sagedock.contracts.training import ALGORITHM_HYPERPARAMETER, ALGORITHM_VARIABLE, TrainingJob, checked_channels
-from sagedock.errors import AlgorithmError, PlatformError, SagedockError, Stopped, UnsupportedMediaType, UserError
+from sagedock.errors import AlgorithmError, SagedockError, Stopped, UnsupportedMediaType, UserError
 from sagedock.formats.media_types import parse_media_type
 from sagedock.progress import Progress
 from sagedock.reports import page
@@ -58,7 +57,7 @@ def _run(paths: Paths, environment: Mapping[str, str], stop: StopRequest) -> Non
         script_mode.hand_over(program, job, paths, environment)
     algorithm = _algorithm(job, environment)
     _refuse_several_hosts(job, algorithm)
-    _refuse_without(algorithm.needs, algorithm.name)
+    algorithm.require(algorithm.needs, "trains")
     values = algorithm.hyperparameters.parse(job.hyperparameters)
     facts = {"algorithm": algorithm.name, "hyperparameters": job.hyperparameters}
     with cluster.joined(job, facts, Meeting.by(environment, values), lambda: stop.requested) as hosts:
@@ -106,16 +105,6 @@ def _refuse_several_hosts(job: TrainingJob, algorithm: Algorithm) -> None:
         raise UserError(
             f"this job has {len(job.hosts)} hosts ({', '.join(job.hosts)}), and {algorithm.name} trains on a single "
             "instance: set InstanceCount to 1"
-        )
-
-
-def _refuse_without(packages: Sequence[str], name: str) -> None:
-    missing = [package for package in packages if find_spec(package) is None]
-    if missing:
-        raise PlatformError(
-            f"{name} trains with {' and '.join(missing)}, which is not installed here: take an image that "
-            f"scripts/build made without --without-torch, or install "
-            f"sagedock[{','.join(missing)}]. Its models are served without"
         )
 
 

@@ -16,6 +16,7 @@ from sagedock import core
 from sagedock.algorithms.deepar.network import Batch, Network, Scaled, batch_of, chosen, domain, surprise
 from sagedock.algorithms.deepar.parameters import DEVIATION, LOCATED, PARAMETERS, Architecture, Parameters
 from sagedock.algorithms.deepar.recurrence import Kept, Recurrence
+from sagedock.algorithms.image_classification import vision
 from sagedock.errors import ModelError
 from tests.without_core import without_core
 
@@ -44,6 +45,7 @@ def gluonts() -> SimpleNamespace:
     """What is compared with, imported once: it takes seconds."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        vision.torchvision()  # which it imports where it is installed
         from gluonts.torch.distributions import BetaOutput, NormalOutput, StudentTOutput
         from gluonts.torch.model.deepar.module import DeepARModel
     outputs = {"student-t": StudentTOutput(), "gaussian": NormalOutput(), "beta": BetaOutput()}
