@@ -38,6 +38,7 @@ EMPTY = Kind("empty", remedy="deploy the model's archive again")
 JSON, UBJSON = Kind("JSON", safe=True), Kind("UBJSON", safe=True)
 SAFETENSORS, NPY, NPZ = Kind("safetensors", safe=True), Kind("a numpy array", safe=True), Kind("npz", safe=True)
 FASTTEXT, WORD_VECTORS = Kind("a fastText model", safe=True), Kind("word vectors as text", safe=True)
+ONNX = Kind("a network in ONNX as sagedock writes it", safe=True)
 PICKLE = Kind("a pickle", pickle=True)
 PICKLED_ARRAY = Kind("a numpy array of objects, which are pickled", pickle=True)
 ZIPPED_PICKLE = Kind("a zip archive that holds a pickle, as torch.save writes it", pickle=True)
@@ -60,6 +61,8 @@ _UBJSON_MARKERS = {b"i", b"U", b"I", b"l", b"L", b"#", b"$", b"N"}
 """What follows the brace of an object: the type of its first key's length, or of its size (UBJSON draft 12)."""
 _PICKLE_PROTOCOL = 0x80
 _NUMPY = b"\x93NUMPY"
+ONNX_START = b"\x08\x08\x12\x08sagedock"
+"""Version 8 of the format, and who wrote it: how our files begin. Others are of no use here and are not loaded."""
 FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
 _WORD_VECTORS = re.compile(rb"\d{1,10} \d{1,6}\r?\n")
 """How many words and of how many dimensions; no pickle begins with a digit."""
@@ -116,6 +119,8 @@ def _binary_kind(head: bytes) -> Kind | None:
         return PICKLE
     if head.startswith(FASTTEXT_MAGIC):
         return FASTTEXT
+    if head.startswith(ONNX_START):
+        return ONNX
     if head.startswith(_NUMPY):
         return PICKLED_ARRAY if _holds_objects(head) else NPY
     return None
