@@ -35,7 +35,7 @@ class Labels:
 
     def number(self, value: float, place: str) -> int:
         """The number of a class. Raises UserError naming `place`."""
-        if value != value or value not in range(self.classes):  # noqa: PLR0124 # only NaN differs from itself
+        if not (0 <= value < self.classes and value.is_integer()):
             raise UserError(
                 f"{place}: the label is {value:.9g}, and classes are whole numbers from 0 to {self.classes - 1}: "
                 f"number the classes from 0, and check num_classes, which is {self.classes}",
