@@ -226,6 +226,10 @@ class Algorithm:
     kinds: Sequence[Kind] = field(default=())
     """Kinds of files that no other algorithm has: where there are some, a name that fits is not enough, and a file
     that is of them decides against algorithms that go by names."""
+    batch_response_type: str | None = None
+    """What an Accept that leaves it open means in batch transform (SAGEMAKER_BATCH), where that is another type."""
+    refuses_empty_bodies: bool = False
+    """Whether a request without a body is an error (400), and not one without records (204)."""
     answers_in_kind: bool = False
     """Whether an answer has the type of its request, whatever Accept says."""
     hosts: Literal["one", "many"] = "one"

@@ -34,10 +34,11 @@ def invoke(
 ) -> Answer:
     """Answer one request; `default_accept` is what `*/*` or no Accept means, where the deployer said so.
 
-    Checks run in the order of SageMaker's own container: empty body (204), content type, content, accept.
+    Checks run in the order of SageMaker's own container: empty body (204), content type, content, accept. An algorithm
+    may take an empty body for content that is wrong.
     Raises UnsupportedMediaType, UserError or NotAcceptable.
     """
-    if not body:
+    if not body and not algorithm.refuses_empty_bodies:
         return Answer(HTTPStatus.NO_CONTENT)
     default = default_accept or algorithm.default_response_type
     at_once = _answered_at_once(model, algorithm, body, content_type, accept, default)

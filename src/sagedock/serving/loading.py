@@ -81,9 +81,10 @@ def _load(directory: Path, algorithm_name: str | None, settings: HostingSettings
         model = algorithm.load(found.path, found.manifest, options)
         if getattr(model, "learns", False):
             _require_one_at_a_time(settings)
-        loaded = Loaded(
-            algorithm, model, _default_accept(algorithm, settings.default_accept), options.bad_records == MARKED
-        )
+        default_accept = _default_accept(algorithm, settings.default_accept)
+        if default_accept is None and settings.batch is not None:
+            default_accept = algorithm.batch_response_type
+        loaded = Loaded(algorithm, model, default_accept, options.bad_records == MARKED)
         _warm_up(loaded)
     return loaded
 
