@@ -59,7 +59,7 @@ class Replica:
 
     def differentiate(self, pictures: Pictures, labels: NDArray[Any], share: float = 1.0) -> Step:
         """Leave the gradients of `share` times the mean loss of a batch."""
-        self.network.train(not self._frozen and (len(pictures) > 1 or self._alone))
+        self._teach(not self._frozen and (len(pictures) > 1 or self._alone))
         with self._autocast(), _Room():
             logits = self._module(self._tensor(pictures))
             loss = self._loss(logits, self._tensor(labels))
@@ -119,9 +119,13 @@ class Replica:
             self._scale = LossScale(scale, int(good))
 
     def _applied(self, function: Callable[[torch.Tensor], torch.Tensor], pictures: Pictures) -> torch.Tensor:
-        self.network.eval()
+        self._teach(False)
         with torch.inference_mode(), self._autocast(), _Room():
             return function(self._tensor(pictures))
+
+    def _teach(self, learning: bool) -> None:
+        if self.network.training != learning:  # it goes through all modules, which takes longer than a step of the head
+            self.network.train(learning)
 
     def _autocast(self) -> Any:
         return torch.autocast("cuda", torch.float16, enabled=self._half)
