@@ -55,7 +55,7 @@ class Plan:
     steps: Sequence[int]
 
 
-PLANS = (Plan(20, 32, 10, (6, 9)), Plan(18, 64, 4, (2,)))
+PLANS = (Plan(20, 32, 10, (6, 9)), Plan(18, 64, 3, (2,)))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def test_one_class_a_picture_costs_its_surprise() -> None:
 
 
 def test_a_positive_counts_for_its_weight_and_a_negative_for_one() -> None:
-    """image 8 of section 12: the weight of a class is its negatives divided by its positives."""
+    """Section 12 of the specification, 8: the weight of a class is its negatives divided by its positives."""
     labels = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
     weights = np.array([1.0, 5.0, 0.25], np.float32)
     found = losses.build(multi_label=True, positive_weights=weights)(LOGITS, labels)
