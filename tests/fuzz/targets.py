@@ -41,7 +41,7 @@ from sagedock.formats.media_types import (
     parse_media_type,
 )
 from sagedock.formats.table import Table
-from tests.fuzz import hosts, topics
+from tests.fuzz import hosts, pictures, topics
 from tests.without_core import without_core
 
 COLUMNS = 5
@@ -360,5 +360,8 @@ TARGETS = {
     "counts-recordio-channel": Target(topics.training(RECORDIO, lambda: SCRATCH.path), topics.RECORDIO_SEEDS),
     "embeddings": Target(topics.read_embeddings(lambda: SCRATCH.path), topics.EMBEDDING_SEEDS, (b" ", b"\n", b"nan")),
     "vocabulary": Target(topics.read_vocabulary, topics.VOCABULARY_SEEDS, JSON_TOKENS),
+    "picture-records": Target(pictures.read_file(lambda: SCRATCH.path), pictures.FILE_SEEDS, pictures.RECORD_TOKENS),
+    "picture-streams": Target(pictures.read_stream, pictures.STREAM_SEEDS, pictures.STREAM_TOKENS),
+    "picture-lists": Target(pictures.read_line, pictures.LINE_SEEDS, pictures.LINE_TOKENS),
     "frames": Target(hosts.frames, hosts.FRAME_SEEDS, (b"SDFR", b"SDFR\x08", bytes(8))),
 }

@@ -72,9 +72,10 @@ class PipeSource:
         [source] = self.channel.sources(self._passes)
         self._passes += 1
         name = source.name.rpartition("/")[2]
-        return self._examples(source.open, name)
+        return self.examples(source.open, name)
 
-    def _examples(self, opened: Callable[[], BinaryIO], name: str) -> Iterator[Example]:
+    def examples(self, opened: Callable[[], BinaryIO], name: str) -> Iterator[Example]:
+        """The examples of one stream, which is closed behind them. Raises UserError naming `name` and the place."""
         rows = 0
         with opened() as stream:
             for example in self._read(recordio.read(stream, name), name):
