@@ -23,6 +23,10 @@ for module in pkgutil.walk_packages(sagedock.__path__, "sagedock."):
 import matplotlib.backends.backend_agg, matplotlib.backends.backend_svg, matplotlib.figure, pyarrow.csv
 import pyarrow.parquet, xgboost, gensim.models, torch.distributions
 torch.optim.Adam(torch.nn.Linear(1, 1).parameters())
+import onnxruntime, simplejpeg, PIL.JpegImagePlugin, PIL.PngImagePlugin
+from sagedock.algorithms.image_classification import vision
+vision.torchvision()
+import torchvision.transforms.v2
 for module in list(sys.modules.values()):
     source, compiled = (vars(module).get(name) or "" for name in ("__file__", "__cached__"))
     if source.endswith(".py") and compiled and not os.path.exists(compiled):
@@ -54,6 +58,26 @@ print(int(sum(batch.sum() for batch, in loader)), shared.is_shared(), torch.vers
 """
 
 
+PICTURES = """
+import io, sys
+import numpy, onnxruntime, simplejpeg, torch
+from PIL import Image
+from sagedock.algorithms.image_classification import vision
+models = vision.torchvision().models
+from torchvision.transforms import v2
+colours = numpy.full((40, 60, 3), 200, numpy.uint8)
+decoded = simplejpeg.decode_jpeg(simplejpeg.encode_jpeg(colours), min_height=20, min_width=30)
+written = io.BytesIO()
+Image.fromarray(decoded).save(written, "PNG")
+picture = torch.from_numpy(numpy.array(Image.open(written))).permute(2, 0, 1)
+network = models.resnet18(num_classes=3).eval()
+answer = network(v2.Resize([32, 32])(picture)[None] / 255)
+print(tuple(answer.shape), sys.modules["torchvision"].extension._has_ops())
+print("CPUExecutionProvider" in onnxruntime.get_available_providers())
+"""
+"""Decoded small, stored, read, resized and classified, by all that image classification brings."""
+
+
 @pytest.fixture(params=["cpu", "gpu"])
 def either(request: pytest.FixtureRequest) -> Engine:
     return request.getfixturevalue(request.param)
@@ -64,9 +88,9 @@ def _megabytes(engine: Engine) -> float:
 
 
 def test_size(cpu: Engine, cpu_without_torch: Engine) -> None:
-    """Issue 2, item 9: without torch under 600 MB on the local base; docs 0033: with it 1.1 GB (contract G08: 2)."""
+    """Issue 2, item 9: without torch under 600 MB on the local base; docs 0046: with all 1.3 GB (contract G08: 2)."""
     sizes = _megabytes(cpu), _megabytes(cpu_without_torch)
-    assert sizes[0] < 1_100, f"{sizes} MB, of which {LOCAL_BASE} MB are the base"
+    assert sizes[0] < 1_300, f"{sizes} MB, of which {LOCAL_BASE} MB are the base"
     assert sizes[1] < 600, f"{sizes} MB, of which {LOCAL_BASE} MB are the base"
 
 
@@ -80,6 +104,29 @@ def test_torch_computes(either: Engine) -> None:
     run = either.run(["python3", "-c", TORCH], network_mode="none", read_only=True, tmpfs={"/tmp": ""})
     cuda = str(either.image == "sagedock:gpu")
     assert (run.code, run.log.split()) == (0, ["15", "True", cuda]), run.log
+
+
+def test_pictures_are_classified(either: Engine) -> None:
+    """Issue 8, docs 0046: pruned, with no network, as any user, with Docker's 64 MB of shared memory."""
+    run = either.run(
+        ["python3", "-c", PICTURES], network_mode="none", read_only=True, tmpfs={"/tmp": ""}, user="12345:12345"
+    )
+    assert run.code == 0, run.log
+    assert run.log.splitlines()[0].startswith("(1, 3) ")
+    assert run.log.splitlines()[1] == "True"
+
+
+def test_torchvision_fits_the_torch_for_cuda(gpu: Engine) -> None:
+    """Docs 0046: where both are the lock's, its own library is loaded."""
+    run = gpu.run(["python3", "-c", PICTURES], network_mode="none", read_only=True, tmpfs={"/tmp": ""})
+    assert run.log.splitlines()[0] == "(1, 3) True", run.log
+
+
+def test_no_image_without_torch_has_what_pictures_need(cpu_without_torch: Engine) -> None:
+    """Docs 0046: it comes in torch's layer, and is most of what the limit of 600 MB has no room for."""
+    for package in ("torchvision", "onnxruntime", "simplejpeg"):
+        run = cpu_without_torch.run(["python3", "-c", f"import {package}"], network_mode="none")
+        assert run.log.splitlines()[-1] == f"ModuleNotFoundError: No module named '{package}'"
 
 
 def test_serving_imports_no_torch(cpu: Engine, trained: Job, held_back: bytes) -> None:

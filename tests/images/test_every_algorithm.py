@@ -68,15 +68,30 @@ def answered(engine: Engine, made: Job, media_type: str) -> tuple[bytes, bytes]:
     return answer.output, mapped.output
 
 
+def refused(engine: Engine, made: Job, algorithm: Algorithm) -> None:
+    """The server says which packages it has not, and what to do; it is never healthy."""
+    with engine.started("serve", made.base, **SHUT) as container:
+        said = f"{algorithm.name} serves with {', '.join(algorithm.serving_needs)}, not installed here"
+        wait_until(lambda: said in container.logs().decode(), container)
+        assert "--without-torch" in container.logs().decode()
+        assert container.exec_run(["python3", "-c", PING]).exit_code == 1
+
+
 def test_what_is_trained_with_torch_is_served_without(
     cpu: Engine, cpu_without_torch: Engine, algorithm: Algorithm, boxed: Job
 ) -> None:
-    """Issues 6 and 7, docs 0033: both images answer the same, and no process that serves has torch in memory."""
+    """Issues 6 and 7, docs 0033: both images answer the same, and no process that serves has torch in memory.
+
+    Docs 0046: what serves with a package that the lean image has not, says so there.
+    """
     full, mapped = answered(cpu, boxed, asked_type(algorithm))
     assert b"libtorch" not in mapped
     assert b"/sagedock/_core" in mapped
-    lean, _ = answered(cpu_without_torch, boxed, asked_type(algorithm))
     assert len(full) > 1
+    if algorithm.serving_needs:
+        refused(cpu_without_torch, boxed, algorithm)
+        return
+    lean, _ = answered(cpu_without_torch, boxed, asked_type(algorithm))
     assert full == lean
 
 
