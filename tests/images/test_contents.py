@@ -60,7 +60,7 @@ print(int(sum(batch.sum() for batch, in loader)), shared.is_shared(), torch.vers
 
 PICTURES = """
 import io, sys
-import numpy, onnxruntime, simplejpeg, torch
+import numpy, simplejpeg, torch, onnxruntime
 from PIL import Image
 from sagedock.algorithms.image_classification import vision
 models = vision.torchvision().models
@@ -88,9 +88,9 @@ def _megabytes(engine: Engine) -> float:
 
 
 def test_size(cpu: Engine, cpu_without_torch: Engine) -> None:
-    """Issue 2, item 9: without torch under 600 MB on the local base; docs 0046: with all 1.3 GB (contract G08: 2)."""
+    """Issue 2, item 9: without torch under 600 MB on the local base; docs 0046: with all 1.2 GB (contract G08: 2)."""
     sizes = _megabytes(cpu), _megabytes(cpu_without_torch)
-    assert sizes[0] < 1_300, f"{sizes} MB, of which {LOCAL_BASE} MB are the base"
+    assert sizes[0] < 1_200, f"{sizes} MB, of which {LOCAL_BASE} MB are the base"
     assert sizes[1] < 600, f"{sizes} MB, of which {LOCAL_BASE} MB are the base"
 
 

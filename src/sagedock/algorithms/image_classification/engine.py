@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sagedock.algorithms.image_classification import graph, onnx_file
+from sagedock.algorithms.image_classification import graph, onnx_file, runtime
 from sagedock.algorithms.image_classification.description import Description
 from sagedock.errors import ModelError
 
@@ -41,8 +41,7 @@ def values(content: bytes, names: list[str]) -> Callable[[Pictures], list[NDArra
 
 def _session(content: bytes, name: str) -> Any:
     """One thread that never spins, since a server has as many processes as processors."""
-    import onnxruntime
-
+    onnxruntime = runtime.onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
