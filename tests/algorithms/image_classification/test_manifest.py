@@ -103,13 +103,14 @@ def test_both_forms_of_the_same_pictures_count_alike(tmp_path: Path) -> None:
         assert hot.counts().tolist() == ids.counts().tolist() == np.sum([one.labels for one in some], axis=0).tolist()
 
 
-def test_counting_takes_a_pipe(tmp_path: Path) -> None:
-    """Issue item 1, weighted loss: a pass of its own through the data."""
+def test_counting_takes_a_pipe_unless_a_pass_has_ended(tmp_path: Path) -> None:
+    """Issue item 1, weighted loss: a pass of its own through the data, once."""
     train = opened(tmp_path)
     with fed(tmp_path, manifest_stream(pictures(5)), manifest_stream(pictures(5))):
         assert train.counts().tolist() == [3, 2]
         assert train.rows == 5
         assert {one.place.partition(" of ")[2] for one in train.epoch(0, None)} == {"train_1"}
+    assert train.counts().tolist() == [3, 2]
 
 
 @pytest.mark.parametrize("label", [1, "1", 1.0, "1.000000", [1], '["1"]'])

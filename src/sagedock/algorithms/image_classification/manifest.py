@@ -6,6 +6,7 @@ another (developer guide, "Augmented Manifest Files for Training Jobs"). A pass 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -44,6 +45,7 @@ class PipeSource:
     names: tuple[str, ...] | None = None
     rows: int | None = None
     _passes: int = field(default=0, init=False)
+    _counts: NDArray[np.int64] | None = field(default=None, init=False)
 
     @property
     def classes(self) -> int:
@@ -62,11 +64,10 @@ class PipeSource:
         return shared if drawn is None else shuffled(shared, drawn)
 
     def counts(self) -> NDArray[np.int64]:
-        """From a pass of its own through the next pipe, pictures and all."""
-        counts = self.labels.counts()
-        for example in self._pass():
-            self.labels.count(example.label, counts)
-        return counts
+        """From the last pass that ended, else from one of its own through the next pipe, pictures and all."""
+        while self._counts is None:
+            deque(self._pass(), maxlen=0)
+        return self._counts.copy()
 
     def _pass(self) -> Iterator[Example]:
         [source] = self.channel.sources(self._passes)
@@ -76,16 +77,17 @@ class PipeSource:
 
     def examples(self, opened: Callable[[], BinaryIO], name: str) -> Iterator[Example]:
         """The examples of one stream, which is closed behind them. Raises UserError naming `name` and the place."""
-        rows = 0
+        rows, counts = 0, self.labels.counts()
         with opened() as stream:
             for example in self._read(recordio.read(stream, name), name):
                 rows += 1
+                self.labels.count(example.label, counts)
                 yield example
         if not rows:
             raise UserError(f"Got empty batch from pipe {name}: no data came through it: check S3Uri, and {_ORDER}")
         if self.rows is None:
             self.ended(rows)
-        self.rows = rows
+        self.rows, self._counts = rows, counts
 
     def _read(self, frames: Iterator[recordio.Frame], name: str) -> Iterator[Example]:
         first = next(frames, None)
