@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from sagedock.formats.media_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET,
 from sagedock.formats.table import Floats, Table
 from tests.algorithms.blazingtext import fasttexts
 from tests.algorithms.deepar import toys
+from tests.algorithms.image_classification import channel_data
+from tests.algorithms.image_classification import jobs as picture_jobs
 from tests.algorithms.xgboost import data
 from tests.contract import topic_samples
 
@@ -34,6 +36,7 @@ class Sample:
     `metrics` are advertised metrics that this job prints, each `rounds` times.
     `requests` hold the same ROWS records in each type the algorithm reads, `malformed` what it cannot read.
     `line_type` is a type whose records are lines, or None when the algorithm reads none.
+    `counts` are the members of an answer of a type, where they are not the ROWS records.
     """
 
     hyperparameters: Mapping[str, str]
@@ -52,6 +55,7 @@ class Sample:
     line_type: str | None = CSV
     pipe_type: str | None = None
     endless: str | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def _table_requests(features: Floats) -> dict[str, bytes]:
@@ -245,9 +249,32 @@ def _forecasting_deepar() -> Sample:
     )
 
 
+def _image_classification() -> Sample:
+    (picture,) = channel_data.pictures(1, seed=9)
+    types = ("image/png", "image/jpeg", "application/x-image")
+    return Sample(
+        hyperparameters=picture_jobs.ASKED,
+        integer=("mini_batch_size", 6),
+        real=("learning_rate", 0.02),
+        out_of_range=("learning_rate", "1.5"),
+        content_type=picture_jobs.RECORDIO,
+        channels=picture_jobs.channels(),
+        bad_channel={"part-0.rec": b"no record at all"},
+        long={"epochs": "1000000"},
+        progress="#progress_metric",
+        metrics=("train:accuracy", "validation:accuracy"),
+        rounds=2,
+        requests=dict.fromkeys(types, picture.encoded),
+        malformed=dict.fromkeys(types, picture.encoded[:60]),
+        line_type=None,
+        counts={JSON: picture_jobs.CLASSES, JSON_LINES: 1},
+    )
+
+
 SAMPLES: Mapping[str, Sample] = {
     "blazingtext": _blazingtext(),
     "forecasting-deepar": _forecasting_deepar(),
+    "image-classification": _image_classification(),
     "lda": _lda(),
     "ntm": _ntm(),
     "randomcutforest": _randomcutforest(),

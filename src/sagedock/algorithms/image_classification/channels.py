@@ -96,8 +96,8 @@ def _source(
     if found := _record_files(channel, paths, listed=lists is not None):
         _check_resize(channel, hyperparameters, pictures=False)
         return records.source(found, labels, class_names.find([channel.path], labels.classes), channel.path.parent)
-    _check_resize(channel, hyperparameters, pictures=True)
     channel.sources()  # says so where there is no file
+    _check_resize(channel, hyperparameters, pictures=True)
     if lists is not None:
         names = class_names.find([lists.path, channel.path], labels.classes)
         return listed.source(channel, lists, labels, names)
