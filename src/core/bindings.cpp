@@ -29,6 +29,7 @@ void bind_topics(nb::module_& module);
 void bind_topic_encoder(nb::module_& module);
 void bind_documents(nb::module_& module);
 void bind_forecaster(nb::module_& module);
+void bind_pictures(nb::module_& module);
 
 namespace {
 
@@ -202,4 +203,5 @@ NB_MODULE(_core, module) {
     bind_topic_encoder(module);
     bind_documents(module);
     bind_forecaster(module);
+    bind_pictures(module);
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from sagedock.forecast_core import ForecastCore
+from sagedock.picture_core import PictureCore
 from sagedock.recurrence_core import RecurrenceCore
 from sagedock.text_core import TextCore
 from sagedock.topic_core import TopicCore
@@ -90,7 +91,7 @@ class CutForest(Protocol):
         """
 
 
-class Native(RecurrenceCore, TextCore, TopicCore, ForecastCore, Protocol):
+class Native(RecurrenceCore, TextCore, TopicCore, ForecastCore, PictureCore, Protocol):
     """What sagedock._core offers. Arrays are float32 unless said, in C order; long work gives the lock back."""
 
     def csv(self, body: bytes | memoryview) -> NDArray[np.float32] | None:

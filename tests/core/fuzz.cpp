@@ -28,6 +28,7 @@
 #include "examples.hpp"
 #include "forecaster.hpp"
 #include "growth.hpp"
+#include "hls.hpp"
 #include "instances.hpp"
 #include "lines.hpp"
 #include "libsvm.hpp"
@@ -38,6 +39,7 @@
 #include "questions.hpp"
 #include "recurrence.hpp"
 #include "repr.hpp"
+#include "resampling.hpp"
 #include "reservoir.hpp"
 #include "text.hpp"
 #include "tokenizer.hpp"
@@ -129,6 +131,48 @@ void fuzz_libsvm(std::string_view body) {
             require(keys[entry - 1] < keys[entry], "indices in order");
     }
     for (std::size_t entry = 0; entry < found.entries; ++entry) require(usable(values[entry]), "finite or missing");
+}
+
+// Pixels: the bytes of `text` over and over.
+std::unique_ptr<std::uint8_t[]> pixels_of(std::string_view text, std::size_t count) {
+    auto pixels = exactly<std::uint8_t>(count);
+    for (std::size_t i = 0; i < count; ++i) pixels[i] = text.empty() ? 0 : static_cast<std::uint8_t>(text[i % text.size()]);
+    return pixels;
+}
+
+// What `write` makes of `count` bytes, by the instruction set in force and by none: the same.
+template <class Write>
+void require_same(std::size_t count, const Write& write) {
+    const auto found = exactly<std::uint8_t>(count), plain = exactly<std::uint8_t>(count);
+    write(found.get());
+    const std::string_view set = sagedock::name_of(sagedock::instruction_set());
+    sagedock::choose("scalar");
+    write(plain.get());
+    sagedock::choose(set);
+    require(std::equal(found.get(), found.get() + count, plain.get()), "the same with every instruction set");
+}
+
+void fuzz_resampling(std::string_view text) {
+    namespace pictures = sagedock::pictures;
+    const auto number = [&](std::size_t at) { return at < text.size() ? static_cast<std::size_t>(static_cast<std::uint8_t>(text[at])) : 0; };
+    const std::size_t channels = number(0) % 2 == 0 ? 1 : 3, height = 1 + number(1) % 40, width = 1 + number(2) % 60;
+    pictures::Window window{1 + number(3) % 30, 1 + number(4) % 50, 0, 0, 0, 0};
+    window.top = number(5) % window.height, window.left = number(6) % window.width;
+    window.rows = 1 + number(7) % (window.height - window.top), window.columns = 1 + number(8) % (window.width - window.left);
+    const auto pixels = pixels_of(text.substr(std::min<std::size_t>(text.size(), 9)), height * width * channels);
+    require_same(channels * window.rows * window.columns, [&](std::uint8_t* planes) {
+        pictures::resample({pixels.get(), height, width, channels}, window, planes);
+    });
+}
+
+void fuzz_hls(std::string_view text) {
+    if (text.size() < 3) return;
+    const auto number = [&](std::size_t at) { return static_cast<int>(static_cast<signed char>(text[at])); };
+    const std::size_t pixels = text.size() / 3;
+    const auto planes = pixels_of(text, 3 * pixels);
+    require_same(3 * pixels, [&](std::uint8_t* shifted) {
+        sagedock::pictures::shift_hls(planes.get(), pixels, {number(0), number(1), number(2)}, shifted);
+    });
 }
 
 void fuzz_repr(std::string_view bytes) {
@@ -679,6 +723,8 @@ const std::map<std::string, Kernel> kernels = {
     {"topics", {fuzz_topics, {"\x13\x0c\x09 some tokens of documents, as they stand here, one behind the other", std::string(120, '\x17') + "a b c d"}}},
     {"mixtures", {fuzz_mixtures, {"\x03\x02 some bytes that are numbers, too, as they stand here, one after the other", std::string("\x12\x01") + std::string(200, '\x3d')}}},
     {"recurrence", {fuzz_recurrence, {std::string("\x03\x07\x05") + std::string(40, '\x42') + " states and gates", std::string(90, '\xfe') + "\x01\x02"}}},
+    {"resampling", {fuzz_resampling, {std::string("\x01\x09\x07\x05\x06\x01\x01\x02\x03") + "pixels", std::string(9, '\x21') + tables[0]}}},
+    {"hls", {fuzz_hls, {std::string("\x0c\x20\xf0") + std::string(300, '\x42') + "\xff and colours", tables[0]}}},
     {"forest", {fuzz_forest, {std::string(64, '\x01') + std::string(64, '\x02'), "\x01\x03\x02\x03 a tree and another", tables[0]}}},
 };
 

@@ -43,6 +43,8 @@ KERNELS = (
     "topics",
     "mixtures",
     "recurrence",
+    "resampling",
+    "hls",
 )
 
 

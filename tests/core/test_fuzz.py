@@ -14,7 +14,7 @@ import pytest
 from tests.core.fuzz import KERNELS, build, run
 
 INPUTS = 100_000
-FEWER = {"reservoir": 30_000, "forecaster": 3_000}
+FEWER = {"reservoir": 30_000, "forecaster": 3_000, "resampling": 3_000, "hls": 10_000}
 """Kernels of which an input takes longer under sanitizers."""
 
 

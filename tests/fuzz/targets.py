@@ -41,7 +41,7 @@ from sagedock.formats.media_types import (
     parse_media_type,
 )
 from sagedock.formats.table import Table
-from tests.fuzz import hosts, pictures, topics
+from tests.fuzz import decoded_pictures, hosts, pictures, topics
 from tests.without_core import without_core
 
 COLUMNS = 5
@@ -363,5 +363,6 @@ TARGETS = {
     "picture-records": Target(pictures.read_file(lambda: SCRATCH.path), pictures.FILE_SEEDS, pictures.RECORD_TOKENS),
     "picture-streams": Target(pictures.read_stream, pictures.STREAM_SEEDS, pictures.STREAM_TOKENS),
     "picture-lists": Target(pictures.read_line, pictures.LINE_SEEDS, pictures.LINE_TOKENS),
+    "decoded-pictures": Target(decoded_pictures.read, decoded_pictures.SEEDS, decoded_pictures.TOKENS),
     "frames": Target(hosts.frames, hosts.FRAME_SEEDS, (b"SDFR", b"SDFR\x08", bytes(8))),
 }

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from sagedock.algorithms.image_classification.batches import AHEAD, Batch, batches
+from sagedock.algorithms.image_classification.examples import Example
 from sagedock.algorithms.image_classification.preparation import Preparation
 from sagedock.errors import Stopped, UserError
 from tests.algorithms.image_classification.pictures import encoded, photograph
 
 CROPPED = Preparation((3, 16, 16), resize=20, augmentation="crop_color")
-
-
-@dataclass(frozen=True)
-class Example:
-    place: str
-    encoded: bytes
-    label: int | np.ndarray
 
 
 EXAMPLES = [Example(f"record {n}", encoded(photograph(24, 32, seed=n), "JPEG"), n) for n in range(22)]

@@ -148,6 +148,13 @@ def jpeg_bomb(size: int) -> bytes:
     return jpeg_of_size(encoded(PHOTOGRAPH, "JPEG"), size, size)
 
 
+def gif_frame(size: int) -> bytes:
+    """What follows the size of the canvas, with a first frame that is larger than it."""
+    file = encoded(PHOTOGRAPH, "GIF")
+    at = file.index(b",\0\0\0\0" + struct.pack("<HH", 64, 48))
+    return file[10 : at + 5] + struct.pack("<HH", size, size) + file[at + 9 :]
+
+
 def webp_bomb() -> bytes:
     head = b"VP8X" + struct.pack("<I", 10) + bytes(4) + (16000).to_bytes(3, "little") * 2
     return b"RIFF" + struct.pack("<I", 4 + len(head)) + b"WEBP" + head
@@ -159,12 +166,14 @@ BOMBS = {
     "gif": b"GIF89a" + struct.pack("<HH", 65_000, 65_000) + encoded(PHOTOGRAPH, "GIF")[10:],
     "bmp": encoded(PHOTOGRAPH, "BMP")[:18] + struct.pack("<ii", 60_000, 60_000) + encoded(PHOTOGRAPH, "BMP")[26:],
     "webp": webp_bomb(),
+    "gif frame": encoded(PHOTOGRAPH, "GIF")[:6] + struct.pack("<HH", 8, 8) + gif_frame(30_000),
 }
 
 
 @pytest.mark.parametrize("kind", BOMBS)
 def test_a_head_that_promises_too_much_is_enough_to_be_refused(kind: str) -> None:
-    with pytest.raises(UserError, match=r"picture has \d+ x \d+ pixels, and at most 50,000,000 pixels are allowed"):
+    told = r"picture has \d+ x \d+ pixels, and at most 50,000,000 pixels and sides of 65,535|decompression bomb"
+    with pytest.raises(UserError, match=told):
         decode(BOMBS[kind], "x", colour=True)
 
 

@@ -11,28 +11,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count, islice
 from threading import Event
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sagedock.algorithms.image_classification.examples import Example
 from sagedock.algorithms.image_classification.preparation import Preparation
 
 AHEAD = 2
 """Batches in the making or ready, beside the one that was handed out."""
 
 Labels = NDArray[np.int64] | NDArray[np.float32]
-
-
-class Example(Protocol):
-    """An encoded picture, where it is from, and its class, or one 0 or 1 for each class."""
-
-    @property
-    def place(self) -> str: ...
-    @property
-    def encoded(self) -> bytes: ...
-    @property
-    def label(self) -> int | NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True)

@@ -58,12 +58,14 @@ def decoded(encoded: bytes, place: str, *, colour: bool, shortest: int | None = 
 
 
 def _by_pillow(encoded: bytes, kind: Format, place: str, *, colour: bool) -> Pixels:
+    from PIL import Image
+
     try:
         with _opened(encoded, kind) as image:
             check_pixels(Size(image.height, image.width), place)
             image.load()
             return _pixels(image, colour=colour)
-    except _DAMAGED as error:
+    except (*_DAMAGED, Image.DecompressionBombError) as error:
         raise UserError(
             f"{place}: the {kind.value} picture is damaged or cut off ({error}): write it again, or leave it out"
         ) from error

@@ -10,6 +10,9 @@ from sagedock.errors import UserError
 MOST_PIXELS = 50_000_000
 """Of one picture, in its file and after resizing: at most twelve bytes each, 600 MB, are taken for it meanwhile."""
 
+LONGEST_SIDE = 65_535
+"""What JPEG allows."""
+
 
 class Size(NamedTuple):
     """Rows and columns."""
@@ -105,6 +108,9 @@ def _webp_size(encoded: bytes) -> Size | None:
 
 
 def check_pixels(size: Size, place: str, what: str = "the picture has") -> None:
-    """UserError for more pixels than MOST_PIXELS."""
-    if size.height * size.width > MOST_PIXELS:
-        raise UserError(f"{place}: {what} {size}, and at most {MOST_PIXELS:,} pixels are allowed: make it smaller")
+    """UserError for more pixels than MOST_PIXELS, or a side beyond LONGEST_SIDE."""
+    if size.height * size.width > MOST_PIXELS or max(size) > LONGEST_SIDE:
+        raise UserError(
+            f"{place}: {what} {size}, and at most {MOST_PIXELS:,} pixels and sides of {LONGEST_SIDE:,} are allowed: "
+            "make it smaller"
+        )

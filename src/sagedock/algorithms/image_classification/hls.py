@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sagedock import core
+
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
@@ -23,6 +25,8 @@ class Shift(NamedTuple):
 
 def shifted(planes: Pixels, shift: Shift) -> Pixels:
     """RGB planes (3, H, W) with the shift added in HLS, each sum clamped: hue as well, which does not wrap."""
+    if core.native is not None:
+        return core.native.shift_hls(np.ascontiguousarray(planes), **shift._asdict())
     hue, lightness, saturation = to_hls(planes)
     return to_rgb(
         np.clip(hue.astype(np.int16) + shift.hue, 0, MOST_HUE),
