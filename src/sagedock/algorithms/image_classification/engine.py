@@ -1,4 +1,4 @@
-"""What computes a served network: ONNX Runtime on one thread (docs/decisions says why), without torch."""
+"""What computes a served network: ONNX Runtime on one thread (docs/decisions/0051), without torch."""
 
 from __future__ import annotations
 
