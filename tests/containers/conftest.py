@@ -62,6 +62,12 @@ def topics() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def pictures() -> ModuleType:
+    """containers/image-transfer/prepare.py."""
+    return _module("image-transfer", "prepare")
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data beside the checkout."""
     if not SHARED.is_dir():

@@ -117,6 +117,7 @@ class Conclusion:
         return [
             ("Layers", str(network.num_layers)),
             ("Parameters", f"{sum(each.numel() for each in network.parameters()):,}"),
+            ("Weights at the start", network.origin),
             ("Learnt", learnt),
             ("Trained on", self.context.device.upper()),
             ("Answers in", values["_serving_precision"]),

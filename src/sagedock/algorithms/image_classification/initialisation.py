@@ -58,6 +58,7 @@ def _begun(values: Values, found: Weights, *, new_head: bool) -> Network:
     built = networks.build(layers, classes, shape, seed=values["_seed"], stem=stem)
     found.into(built, head=whole)
     kept = "all layers" if whole else "all layers but the last"
+    built.origin = f"{found.file.name}, {kept}"
     log.info("the network begins with the weights of %s: %s", found.file.name, kept)
     return built
 

@@ -34,6 +34,7 @@ class Network(nn.Module):  # type: ignore[misc] # torch is not followed by the t
     def __init__(self, num_layers: int, num_classes: int, image_shape: Sequence[int], stem: int) -> None:
         super().__init__()
         self.num_layers, self.num_classes, self.stem = num_layers, num_classes, stem
+        self.origin = "random numbers"  # of its weights, for people
         self.image_shape: tuple[int, int, int] = (image_shape[0], image_shape[1], image_shape[2])
         layout, channels = LAYOUTS[num_layers], image_shape[0]
         colour = channels == 3
