@@ -68,10 +68,13 @@ def cell(tests: Sequence[tuple[Path, str]]) -> str:
 
 
 def renewed(text: str, tests: Mapping[str, Sequence[tuple[Path, str]]]) -> str:
-    """The document's text with its column of tests made from `tests`."""
-    lines = []
+    """The document's text with its column of tests made from `tests`, and each row once, which a merge may double."""
+    lines, numbers = [], set()
     for line in text.splitlines():
         found = row(line)
+        if found and found.number in numbers:
+            continue
+        numbers.add(found.number if found else "")
         lines.append(replace(found, tests=cell(tests.get(found.number, ()))).text() if found else line)
     return "\n".join(lines) + "\n"
 
