@@ -122,6 +122,18 @@ def test_without_a_library_that_fits_the_operators_are_declared(tmp_path: Path) 
     assert file.startswith(str(folder))
 
 
+def test_threads_may_come_first_together(tmp_path: Path) -> None:
+    """Those of the input pipeline do, with crop_color_transform and a network of our own."""
+    folder = _copied(tmp_path)
+    threads = (
+        "import threading, torch\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        "from sagedock.algorithms.image_classification import vision\nready = threading.Barrier(8)\n"
+        "def first(number):\n    ready.wait()\n    return vision.torchvision().models.resnet18\n"
+        "with ThreadPoolExecutor(8) as pool:\n    print(len(set(pool.map(first, range(8)))))\n"
+    )
+    assert _run(threads, folder) == "1"
+
+
 def _imports(tree: ast.AST) -> Iterator[int]:
     """The lines on which torchvision, or a module of it, is imported."""
     for node in ast.walk(tree):

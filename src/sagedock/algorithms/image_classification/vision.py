@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from functools import cache
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
@@ -13,6 +14,8 @@ from typing import Any
 OPERATORS = ("nms", "qnms")
 """What torchvision's Python describes to torch when it is imported, whether or not its C++ defined them."""
 SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+_FIRST = threading.Lock()
+"""An operator is declared once in a process, and threads that vary pictures all come here first at the same time."""
 
 
 def torchvision() -> ModuleType:
@@ -22,8 +25,9 @@ def torchvision() -> ModuleType:
     library cannot be loaded, and the import fails: operator torchvision::nms does not exist. With these operators
     declared, networks and transforms work; torchvision.ops.nms and the decoders of torchvision.io, being C++, do not.
     """
-    _operators()
-    return importlib.import_module("torchvision")
+    with _FIRST:
+        _operators()
+        return importlib.import_module("torchvision")
 
 
 @cache
