@@ -246,6 +246,14 @@ def test_a_batch_too_small_for_two_devices_is_learnt_all_the_same(pair: Learner)
     assert steps[0].logits.shape == (3, 2)
 
 
+def test_both_devices_go_back_to_weights_of_another_time(pair: Learner) -> None:
+    other = networks.build(20, 2, SHAPE, seed=9)
+    shown, _ = pictures(9)
+    pair.put({name: tensor.numpy() for name, tensor in other.tensors().items()})
+    expected = torch.softmax(other.eval()(torch.from_numpy(shown)), 1).detach()
+    np.testing.assert_allclose(pair.probabilities(shown), expected, atol=1e-5)
+
+
 def test_a_device_whose_process_ends_is_missed(pair: Learner) -> None:
     """The last of the pair's tests."""
     assert pair._crew is not None
@@ -253,6 +261,17 @@ def test_a_device_whose_process_ends_is_missed(pair: Learner) -> None:
     pair._crew._processes[0].join()
     with pytest.raises(AlgorithmError, match="process of one of the host's devices ended"):
         pair.step(*pictures(8), 0.05)
+    pair.close()
+
+
+def test_two_devices_look_at_pictures_for_a_head_that_learns_on_one() -> None:
+    """After the pair, whose devices are given back: a process belongs to one group at a time."""
+    shown, labels = pictures(8)
+    two, one = (learner(_frozen_backbone=1, on=on) for on in (("cpu", "cpu"), ("cpu",)))
+    for each in (two, one):
+        each.step(each.features(shown), labels, 0.5)
+    np.testing.assert_allclose(two.probabilities(shown), one.probabilities(shown), atol=1e-5)
+    two.close()
 
 
 def test_a_job_without_a_gpu_has_one_device() -> None:

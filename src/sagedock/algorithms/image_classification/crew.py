@@ -133,6 +133,10 @@ class Crew:
         """Let the other devices go on from a state, too."""
         self._tell([("restore", dict(state))] * len(self._pipes))
 
+    def put(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Let the other devices take over tensors, too."""
+        self._tell([("put", dict(arrays))] * len(self._pipes))
+
     def close(self) -> None:
         """End the processes."""
         atexit.unregister(self.close)
@@ -194,6 +198,8 @@ def _work(pipe: Connection, post: _Post) -> None:
             break
         if kind == "restore":
             replica.restore(told[0])
+        elif kind == "put":
+            replica.put(told[0])
         elif kind == "ask":
             pipe.send(_answer(replica, *told))
         else:

@@ -78,9 +78,11 @@ class Learner:
 
     def probabilities(self, pictures: Pictures) -> Floats:
         """(n, classes) as they would be served now; of features where the backbone is frozen."""
-        if self._crew is not None and pictures.ndim == 4:
-            return self._crew.asked("probabilities", pictures)
-        return self._replica.probabilities(pictures)
+        if self._crew is None or pictures.ndim != 4:
+            return self._replica.probabilities(pictures)
+        if self._frozen:  # the first device alone has the head that learnt
+            return self._replica.probabilities(self._crew.asked("features", pictures))
+        return self._crew.asked("probabilities", pictures)
 
     def features(self, pictures: Pictures) -> Floats:
         """(n, width): what the head sees of pictures."""
@@ -107,6 +109,12 @@ class Learner:
         self._replica.restore(state)
         if self._crew is not None:
             self._crew.restore(state)
+
+    def put(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what the network had learnt at another time (`Network.tensors`), and nothing of the optimiser."""
+        self._replica.put(arrays)
+        if self._crew is not None:
+            self._crew.put(arrays)
 
     def close(self) -> None:
         """End the processes of further devices."""

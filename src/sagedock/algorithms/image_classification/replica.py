@@ -51,7 +51,7 @@ class Replica:
         self._multi_label = bool(values["multi_label"])
         self._half = values["precision_dtype"] == "float16" and device.startswith("cuda")
         self._learnt = network.head if self._frozen else network
-        self._module = parallel(self._learnt)
+        self._module = self._learnt if self._frozen else parallel(self._learnt)  # a head learns on the first device
         self._loss = losses.build(multi_label=self._multi_label, positive_weights=positive_weights)
         self._scale = LossScale() if self._half else LossScale.fixed()
         self._optimiser = optimisers.build(values, self._learnt)
@@ -112,11 +112,15 @@ class Replica:
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what `state` gave. Raises KeyError and ValueError for one of another network or optimiser."""
-        self.network.put({name: torch.from_numpy(np.array(array)) for name, array in _part(state, _WEIGHTS).items()})
+        self.put(_part(state, _WEIGHTS))
         self._optimiser.restore(_part(state, _OPTIMISER))
         scale, good = state[_SCALE].tolist()
         if self._scale.moving:
             self._scale = LossScale(scale, int(good))
+
+    def put(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over the tensors of a network, and nothing of the optimiser."""
+        self.network.put({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
 
     def _applied(self, function: Callable[[torch.Tensor], torch.Tensor], pictures: Pictures) -> torch.Tensor:
         self._teach(False)

@@ -83,7 +83,7 @@ class Trainer:
 
     def put_weights(self, arrays: Arrays) -> None:
         """Go back to them."""
-        self.learner.network.put({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
+        self.learner.put(arrays)
 
     def is_finite(self) -> bool:
         """Whether all that is learnt still are numbers."""
