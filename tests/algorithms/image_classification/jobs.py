@@ -26,14 +26,20 @@ def records(count: int, seed: int = 0, classes: int = CLASSES) -> bytes:
     return channel_data.record_bytes(channel_data.pictures(count, classes, (SIDE, SIDE), seed))
 
 
-def channels(train: int = TRAIN, validation: int = VALIDATION) -> Mapping[str, Mapping[str, bytes]]:
+def channels(
+    train: int = TRAIN, validation: int = VALIDATION, classes: int = CLASSES
+) -> Mapping[str, Mapping[str, bytes]]:
     """The files of both channels."""
-    return {"train": {"train.rec": records(train)}, "validation": {"validation.rec": records(validation, seed=1)}}
+    return {
+        "train": {"train.rec": records(train, classes=classes)},
+        "validation": {"validation.rec": records(validation, 1, classes)},
+    }
 
 
-def job(base: Path, train: int = TRAIN, validation: int = VALIDATION, **given: str) -> Job:
+def job(base: Path, train: int = TRAIN, validation: int = VALIDATION, classes: int = CLASSES, **given: str) -> Job:
     """A job on RecordIO files."""
-    made = Job(base, {"sagedock_algorithm": "image-classification", **ASKED, **given})
-    for name, files in channels(train, validation).items():
+    told = {"num_classes": str(classes), "num_training_samples": str(train)}
+    made = Job(base, {"sagedock_algorithm": "image-classification", **ASKED, **told, **given})
+    for name, files in channels(train, validation, classes).items():
         made.add_channel(name, files, ContentType=RECORDIO)
     return made

@@ -82,8 +82,8 @@ class Epochs:
         improves = self._note(number, judgement, accuracy)
         self.done.append(self._figures(number, seen, accuracy, seconds))
         self.stopping.note(accuracy)
-        self.journal.judged(number, self.count, accuracy, best=improves)
         self.context.something_to_save()
+        self.journal.judged(number, self.count, accuracy, best=improves)
         self._save()
         return True
 
