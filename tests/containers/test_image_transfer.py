@@ -221,6 +221,9 @@ def test_the_commands_of_the_page_lead_from_pictures_to_answers(shared: Path, tm
     jobs = [tmp_path / name for name in ("cifar-job", "transfer-job", "transfer-frozen", "transfer-again")]
     assert [metrics(job)["validation"]["pictures"] for job in jobs] == [300, 60, 60, 60]
     assert metrics(jobs[2])["validation"]["classes"][1]["name"] == "bees"
+    began = [metrics(job)["facts"]["Weights at the start"] for job in jobs]
+    carried = "image-classification-0001.params, all layers but the last"
+    assert began == ["random numbers", carried, carried, "image-classification-0001.params, all layers"]
     page = (jobs[1] / "output" / "data" / "report.html").read_text()
     for title in ("Confusion matrix", "Worst mistakes", "What it looked at", "Reliability", "Accuracy by how pictures"):
         assert title in page
