@@ -166,11 +166,13 @@ BOMBS = {
     "gif": b"GIF89a" + struct.pack("<HH", 65_000, 65_000) + encoded(PHOTOGRAPH, "GIF")[10:],
     "bmp": encoded(PHOTOGRAPH, "BMP")[:18] + struct.pack("<ii", 60_000, 60_000) + encoded(PHOTOGRAPH, "BMP")[26:],
     "webp": webp_bomb(),
+    "gif frame that Pillow warns of": encoded(PHOTOGRAPH, "GIF")[:6] + struct.pack("<HH", 8, 8) + gif_frame(10_000),
     "gif frame": encoded(PHOTOGRAPH, "GIF")[:6] + struct.pack("<HH", 8, 8) + gif_frame(30_000),
 }
 
 
 @pytest.mark.parametrize("kind", BOMBS)
+@pytest.mark.filterwarnings("error")
 def test_a_head_that_promises_too_much_is_enough_to_be_refused(kind: str) -> None:
     told = r"picture has \d+ x \d+ pixels, and at most 50,000,000 pixels and sides of 65,535|decompression bomb"
     with pytest.raises(UserError, match=told):

@@ -65,7 +65,7 @@ def _by_pillow(encoded: bytes, kind: Format, place: str, *, colour: bool) -> Pix
             check_pixels(Size(image.height, image.width), place)
             image.load()
             return _pixels(image, colour=colour)
-    except (*_DAMAGED, Image.DecompressionBombError) as error:
+    except (*_DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UserError(
             f"{place}: the {kind.value} picture is damaged or cut off ({error}): write it again, or leave it out"
         ) from error
