@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from sagedock.algorithms.image_classification.description import SYMBOL, Description
-from tests.algorithms.image_classification import jobs
-from tests.platform import Job
+from sagedock.formats import safetensors
+from tests.algorithms.image_classification import channel_data, jobs
+from tests.platform import PATIENCE_SECONDS, Job, wait_until
 
 PREFIX = r"^\[\d\d/\d\d/\d{4} \d\d:\d\d:\d\d INFO \d+\] "
 NUMBER = r"(\d+\.\d{6})"
@@ -29,6 +33,11 @@ def accuracies(log: str) -> list[float]:
 
 def params(job: Job) -> list[str]:
     return sorted(file.name for file in job.model.glob("*.params"))
+
+
+def weights(job: Job) -> dict[str, Any]:
+    (name,) = params(job)
+    return dict(safetensors.read(job.model / name).arrays)
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +118,142 @@ def test_endpoints_resizing_is_judged_once(plain: tuple[Job, str]) -> None:
     """Specification 6: pictures as large as the network's are resized by nothing, and the figure is the best one."""
     (found,) = re.findall(rf"as an endpoint does: {NUMBER}", plain[1])
     assert float(found) == max(accuracies(plain[1]))
+
+
+def test_every_second_epoch_is_kept_beside_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """image 31"""
+    job = jobs.job(tmp_path, epochs="5", checkpoint_frequency="2")
+    found = accuracies(log_of(job, capsys))
+    best = f"image-classification-{found.index(max(found)) + 1:04d}.params"
+    kept = {"image-classification-0002.params", "image-classification-0004.params"}
+    assert set(params(job)) == kept | {best}
+    assert kept <= set(job.manifest()["files"])
+
+
+def test_early_stopping_ends_a_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """image 32, on a network that learns nothing: a rate of 0."""
+    asked = {"early_stopping": "True", "early_stopping_min_epochs": "3", "early_stopping_patience": "2"}
+    log = log_of(jobs.job(tmp_path / "early", epochs="9", learning_rate="0", momentum="0", **asked), capsys)
+    found = accuracies(log)
+    assert len(found) < 9
+    assert found[-1] <= max(found[:-2])
+
+
+def test_the_same_job_gives_the_same_model(plain: tuple[Job, str], tmp_path: Path) -> None:
+    again = plain[0].again(tmp_path / "again")
+    assert again.process().returncode == 0
+    for name in ("image-classification.onnx", SYMBOL, *params(plain[0])):
+        assert (again.model / name).read_bytes() == (plain[0].model / name).read_bytes()
+
+
+def test_a_killed_job_goes_on_to_the_same_model(tmp_path: Path) -> None:
+    """Issue 8 item 7: killed behind its second epoch, bit for bit; random crops, momentum, a falling rate."""
+    asked = {"augmentation_type": "crop_color", "image_shape": "3,12,12", "lr_scheduler_step": "2", "epochs": "4"}
+    whole, broken = (jobs.job(tmp_path / name, **asked, checkpoint_frequency="2") for name in ("whole", "broken"))
+    assert whole.process().returncode == 0
+    broken.checkpoints.mkdir()
+    broken.write_config("checkpointconfig", {"LocalPath": str(broken.checkpoints)})
+    with broken.start() as process:
+        wait_until((broken.checkpoints / "image-classification-checkpoint.2").exists, process)
+        process.kill()
+        process.communicate()
+    for file in broken.model.iterdir():
+        file.unlink()  # as on another instance
+    for late in broken.checkpoints.glob("*checkpoint.[34]"):
+        late.unlink()
+    done = broken.process()
+    assert done.returncode == 0, done.stderr
+    assert "Epoch[1]" not in done.stdout
+    assert "Epoch[2] Train-accuracy" in done.stdout
+    assert params(broken) == params(whole)
+    for name in (*params(whole), "image-classification.onnx", SYMBOL):
+        assert (broken.model / name).read_bytes() == (whole.model / name).read_bytes(), name
+
+
+def test_a_checkpoint_of_another_job_is_refused(tmp_path: Path) -> None:
+    job = jobs.job(tmp_path, epochs="1")
+    job.checkpoints.mkdir()
+    job.write_config("checkpointconfig", {"LocalPath": str(job.checkpoints)})
+    assert job.run() == 0
+    job.write_config("hyperparameters", {**job.hyperparameters, "learning_rate": "0.1"})
+    assert job.run() == 1
+    assert "learning_rate" in job.failure
+
+
+def test_a_job_that_diverges_ends_well_with_a_finite_model(tmp_path: Path) -> None:
+    """Specification 4: a tuning job finds its figure in the log of a run that is lost."""
+    job = jobs.job(tmp_path, epochs="4", optimizer="adam", learning_rate="1", eps="0", beta_2="0", weight_decay="1")
+    job.write_config("hyperparameters", {**job.hyperparameters, "optimizer": "sgd", "momentum": "1"})
+    done = job.process()
+    assert done.returncode == 0, done.stderr
+    assert 1 <= len(accuracies(done.stdout)) <= 4
+    assert all(np.isfinite(array).all() for array in weights(job).values())
+    assert job.metrics()
+
+
+def test_several_labels_are_judged_each_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """image 47, image 46: 6 pictures of 3 classes are 18 decisions; classes that are rare weigh more."""
+    job = jobs.job(tmp_path, num_classes="3", multi_label="1", use_weighted_loss="1", epochs="1")
+    some = channel_data.several(22)
+    for name, part in (("train", some[:16]), ("validation", some[16:])):
+        job.add_channel(name, {f"{name}.rec": channel_data.record_bytes(part)}, ContentType=jobs.RECORDIO)
+    (found,) = accuracies(log_of(job, capsys))
+    assert found * 18 == pytest.approx(round(found * 18), abs=1e-3)
+    assert Description.read(job.model / SYMBOL).multi_label
+
+
+def test_a_job_begins_where_an_earlier_one_ended(
+    plain: tuple[Job, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """image 49: at a rate of 0 the first epoch is judged as the earlier one's best."""
+    seeded = plain[0].again(tmp_path / "seeded")
+    asked = {**plain[0].hyperparameters, "epochs": "1", "learning_rate": "0", "momentum": "0"}
+    seeded.write_config("hyperparameters", asked)
+    files = {file.name: file.read_bytes() for file in plain[0].model.iterdir()}
+    seeded.add_channel("model", files, ContentType="application/x-sagemaker-model")
+    found = accuracies(log_of(seeded, capsys))
+    assert found[0] >= max(accuracies(plain[1])) - 0.05
+    seeded.write_config("hyperparameters", {**asked, "num_classes": "4"})
+    assert seeded.run() == 1
+    assert "num_classes" in seeded.failure
+
+
+def test_a_frozen_backbone_stays_as_it_was(plain: tuple[Job, str], tmp_path: Path) -> None:
+    frozen = plain[0].again(tmp_path / "frozen")
+    asked = {**plain[0].hyperparameters, "_frozen_backbone": "1", "_new_head": "1", "epochs": "2"}
+    frozen.write_config("hyperparameters", asked)
+    assert frozen.run() == 1
+    assert "_frozen_backbone" in frozen.failure
+    files = {file.name: file.read_bytes() for file in plain[0].model.iterdir()}
+    frozen.add_channel("model", files, ContentType="application/x-sagemaker-model")
+    assert frozen.run() == 0, frozen.failure
+    before, after = weights(plain[0]), weights(frozen)
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert changed == {"fc.weight", "fc.bias"}
+
+
+def test_names_of_folders_and_int8_reach_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    job = jobs.job(tmp_path, epochs="1", resize="16", _class_names="1", _serving_precision="int8")
+    for name, seed in (("train", 0), ("validation", 1)):
+        channel_data.folder_channel(tmp_path / name, channel_data.pictures(16, seed=seed), ("ant", "bee"))
+        files = {str(file.relative_to(tmp_path / name)): file.read_bytes() for file in (tmp_path / name).rglob("*.png")}
+        job.add_channel(name, files, ContentType="application/x-image")
+    log = log_of(job, capsys)
+    assert re.search(rf"int8 on 16 validation pictures: accuracy {NUMBER}, in float32 {NUMBER}", log)
+    described = Description.read(job.model / SYMBOL)
+    assert (described.class_names, described.answers_names, described.precision) == (("ant", "bee"), True, "int8")
+
+
+def test_sigterm_leaves_the_best_epoch_so_far(tmp_path: Path) -> None:
+    """Issue 8 item 7."""
+    job = jobs.job(tmp_path, epochs="100000")
+    with job.start() as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "Epoch[1] Validation-accuracy" in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, log
+    assert "training ends after" in log
+    assert Description.read(job.model / SYMBOL).epoch >= 1
