@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,14 @@ def test_a_file_of_names_puts_folders_into_another_order(tmp_path: Path) -> None
         opened(tmp_path, resize=16)
 
 
+def test_a_folder_whose_name_is_no_utf_8(tmp_path: Path) -> None:
+    """It would be a name that no answer can carry."""
+    name = os.fsdecode(b"b\xff")
+    with_folders(tmp_path, ("ants", name), ("ants", name))
+    with pytest.raises(UserError, match=r"no UTF-8.*rename it"):
+        opened(tmp_path, resize=16)
+
+
 def test_both_channels_have_the_same_folders(tmp_path: Path) -> None:
     with_folders(tmp_path, ("ants", "bees"), ("ants", "wasps"))
     with pytest.raises(UserError, match="has no folder of 'bees' and has folders of unknown classes, 'wasps'"):
@@ -260,6 +269,7 @@ def test_another_number_of_pictures_than_said_is_a_warning(tmp_path: Path, caplo
         ("a\n\nb\n", r"classes.txt, line 2: is blank"),
         ("a\na\n", r"classes.txt, line 2: 'a' is the name of line 1 too"),
         ("\xff", r"classes.txt, byte 0: is no UTF-8"),
+        ("a\n" + "b" * 1001, r"classes.txt, line 2: has 1001 characters"),
     ],
 )
 def test_a_file_of_names_that_is_wrong(tmp_path: Path, text: str, error: str) -> None:

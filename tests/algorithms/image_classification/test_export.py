@@ -15,6 +15,7 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 from sagedock.algorithms.image_classification import engine, export, graph, onnx_file
 from sagedock.algorithms.image_classification.description import Description
+from sagedock.algorithms.image_classification.hyperparameters import HYPERPARAMETERS
 from sagedock.algorithms.image_classification.layouts import LAYOUTS
 from sagedock.errors import ModelError
 from tests.algorithms.image_classification import served
@@ -196,4 +197,13 @@ def test_serving_imports_no_torch(tmp_path: Path) -> None:
 
 def test_descriptions_come_back() -> None:
     whole = Description(20, (1, 28, 28), 2, 3, True, ("a", "b"), True, 32, 7, 0.5, "int8")
+    assert Description.of(whole.text().encode()) == whole
+
+
+def test_descriptions_come_back_at_the_limits_of_the_hyperparameters() -> None:
+    """A job that may begin must not end with a model that is refused."""
+    given = {"num_classes": "100000", "num_training_samples": "100", "image_shape": "1,4096,4096", "resize": "16384"}
+    values = HYPERPARAMETERS.parse(given)
+    asked = (values["num_layers"], values["image_shape"], values["num_classes"], 7)
+    whole = Description(*asked, resize=values["resize"])
     assert Description.of(whole.text().encode()) == whole

@@ -285,6 +285,7 @@ _DESCRIBED = json.loads(Description(20, SHAPE, 3, 3, class_names=("a", "b", "c")
         ({"multi_label": 1}, "multi_label"),
         ({"class_names": ["a"]}, "class_names are not 3 texts"),
         ({"class_names": ["a", "b", 3]}, "class_names"),
+        ({"class_names": ["a", "b", "\ud800"]}, "class_names"),
         ({"accuracy": 2}, "accuracy"),
         ({"precision": "int4"}, "precision 'int4'"),
         ({"resize": -1}, "resize"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from sagedock.algorithms.image_classification.description import LONGEST_NAME
 from sagedock.errors import UserError
 
 NAME = "classes.txt"
@@ -47,6 +48,10 @@ def _check(file: Path, names: Sequence[str]) -> None:
     for line, name in enumerate(names, start=1):
         if not name:
             raise UserError(f"{file}, line {line}: is blank: give each class a name of its own")
+        if len(name) > LONGEST_NAME:
+            raise UserError(
+                f"{file}, line {line}: has {len(name)} characters, and a name has {LONGEST_NAME} at most: shorten it"
+            )
         if name in seen:
             raise UserError(f"{file}, line {line}: {name!r} is the name of line {seen[name]} too: use each once")
         seen[name] = line

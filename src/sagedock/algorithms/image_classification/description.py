@@ -21,8 +21,11 @@ PRECISIONS = ("float32", "int8")
 MOST_CLASSES = 100_000
 MOST_SIDE = 4096
 """Pixels of a side of image_shape."""
+MOST_RESIZE = 4 * MOST_SIDE
+"""Pixels of the hyperparameter resize."""
 LARGEST_BYTES = 64 << 20
-_LONGEST_NAME = 1000
+LONGEST_NAME = 1000
+"""Characters of a class's name."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def _described(document: dict[str, Any]) -> Description:
         multi_label=_flag(document, "multi_label"),
         class_names=_names(document.get("class_names"), classes),
         answers_names=_flag(document, "answers_names"),
-        resize=None if document.get("resize") is None else _whole(document, "resize", MOST_SIDE),
+        resize=None if document.get("resize") is None else _whole(document, "resize", MOST_RESIZE),
         epoch=_whole(document, "epoch", 2**31, least=0),
         accuracy=_accuracy(document.get("accuracy")),
         precision=precision,
@@ -139,10 +142,18 @@ def _shape(value: Any) -> tuple[int, int, int]:
 def _names(value: Any, classes: int) -> tuple[str, ...] | None:
     if value is None:
         return None
-    texts = isinstance(value, list) and all(isinstance(name, str) and len(name) <= _LONGEST_NAME for name in value)
-    if not texts or len(value) != classes:
-        raise ValueError(f"class_names are not {classes} texts of at most {_LONGEST_NAME} characters")
+    if not isinstance(value, list) or len(value) != classes or not all(map(_is_name, value)):
+        raise ValueError(f"class_names are not {classes} texts of at most {LONGEST_NAME} characters")
     return tuple(value)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_NAME and is_unicode(value)
+
+
+def is_unicode(name: str) -> bool:
+    """Whether answers can carry it: a file's name that is no UTF-8 holds surrogates in Python."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _accuracy(value: Any) -> float | None:

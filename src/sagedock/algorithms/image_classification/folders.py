@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagedock.algorithms.image_classification import class_names, picture_files
+from sagedock.algorithms.image_classification.description import is_unicode
 from sagedock.algorithms.image_classification.examples import Example, FileSource
 from sagedock.contracts.channels import Channel
 from sagedock.errors import UserError
@@ -85,6 +86,12 @@ def _names(channel: Channel, folders: Sequence[str], classes: int) -> tuple[str,
             f"class a folder, or set num_classes to {len(folders)}",
             field="num_classes",
         )
+    for name in folders:
+        if not is_unicode(name):
+            raise UserError(
+                f"{channel.path} has a folder {name!r}, a name that is no UTF-8: answers cannot carry it; rename it",
+                field=channel.name,
+            )
     listed = class_names.find([channel.path], classes)
     if listed is not None and sorted(listed) != list(folders):
         wrong = next(name for name in listed if name not in folders)

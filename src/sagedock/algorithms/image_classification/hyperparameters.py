@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from sagedock.algorithms.image_classification.description import MOST_CLASSES, MOST_RESIZE, MOST_SIDE
 from sagedock.algorithms.image_classification.layouts import LAYOUTS
 from sagedock.contracts.hyperparameters import (
     Boolean,
@@ -30,7 +31,6 @@ NO_AUGMENTATION, CROP, CROP_COLOR, CROP_COLOR_TRANSFORM = "none", "crop", "crop_
 PRETRAINED_LAYERS = (18, 34, 50, 101, 152, 200)
 SMALL_LAYERS = (20, 32, 44, 56, 110)
 PRETRAINED_SIDE = 224
-MOST_CLASSES, LARGEST_SIDE = 100_000, 4096
 CHANNELS = (1, 3)
 _UNIT = Interval(0, 1)
 
@@ -56,10 +56,10 @@ class Layers:
 class ImageShape:
     """Channels, height and width of a picture, joined by commas."""
 
-    numbers = ListOf(Integer(Interval(1, LARGEST_SIDE)))
+    numbers = ListOf(Integer(Interval(1, MOST_SIDE)))
 
     type_text = "text"
-    range_text = f"C,H,W with C 3 (colour) or 1 (grey), H and W in [1, {LARGEST_SIDE}]"
+    range_text = f"C,H,W with C 3 (colour) or 1 (grey), H and W in [1, {MOST_SIDE}]"
 
     def parse(self, text: str) -> tuple[int, int, int]:
         """(C, H, W)."""
@@ -176,7 +176,7 @@ PARAMETERS = (
     ),
     Parameter(
         "resize",
-        Integer(Interval(1, 4 * LARGEST_SIDE)),
+        Integer(Interval(1, MOST_RESIZE)),
         "Pixels that the shorter side of a picture is brought to before it is cropped; required for image files.",
         library_default="as stored",
     ),
