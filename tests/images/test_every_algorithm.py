@@ -17,7 +17,7 @@ from tests.platform import Job
 
 pytestmark = pytest.mark.docker
 
-SHUT: Mapping[str, Any] = {"network_mode": "none", "read_only": True, "tmpfs": {"/tmp": ""}}
+SHUT: Mapping[str, Any] = {"network_mode": "none", "read_only": True, "tmpfs": {"/tmp": ""}, "shm_size": "64m"}
 PING = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8080/ping').status)"
 ASK = """
 import pathlib, sys, urllib.request
@@ -83,7 +83,7 @@ def test_what_is_trained_with_torch_is_served_without(
 ) -> None:
     """Issues 6 and 7, docs 0033: both images answer the same, and no process that serves has torch in memory.
 
-    Docs 0046: what serves with a package that the lean image has not, says so there.
+    Docs 0046: what serves with a package that the lean image has not, says so there. C15: 64 MB of shared memory do.
     """
     full, mapped = answered(cpu, boxed, asked_type(algorithm))
     assert b"libtorch" not in mapped
