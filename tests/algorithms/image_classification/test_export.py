@@ -161,6 +161,21 @@ def test_every_byte_but_the_numbers_is_compared(tmp_path: Path) -> None:
     assert tried > 100
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_none_are_refused(tmp_path: Path, number: float) -> None:
+    made = served.network(20, SMALL)
+    described = served.description(made)
+    file = served.exported(made, described, tmp_path)
+    whole, place = bytearray(file.read_bytes()), 0
+    pieces = list(onnx_file.pieces(graph.build(described.architecture)))
+    last = max(at for at, piece in enumerate(pieces) if not isinstance(piece, bytes))
+    place = sum(map(onnx_file.size_of, pieces[: last + 1]))
+    whole[place - 4 : place] = np.float32(number).tobytes()
+    file.write_bytes(whole)
+    with pytest.raises(ModelError, match="not finite"):
+        engine.opened(file, described)
+
+
 def test_numbers_without_sense_do_no_harm(tmp_path: Path) -> None:
     made = served.network(20, SMALL)
     described = served.description(made, "int8")
@@ -170,7 +185,8 @@ def test_numbers_without_sense_do_no_harm(tmp_path: Path) -> None:
     for piece in onnx_file.pieces(graph.build(described.architecture)):
         size = onnx_file.size_of(piece)
         if not isinstance(piece, bytes) and piece.kind == "float32":
-            whole[place : place + size] = random.bytes(size)
+            numbers = np.frombuffer(random.bytes(size), "<f4")
+            whole[place : place + size] = np.where(np.isfinite(numbers), numbers, np.float32(1e38)).tobytes()
         place += size
     file.write_bytes(whole)
     found = engine.opened(file, described)(served.pictures(SMALL))

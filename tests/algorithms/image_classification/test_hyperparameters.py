@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sagedock.algorithms.image_classification import hyperparameters
 from sagedock.algorithms.image_classification.hyperparameters import HYPERPARAMETERS, PARAMETERS
+from sagedock.algorithms.image_classification.training import require_weights
+from sagedock.contracts.channels import Channel
 from sagedock.contracts.hyperparameters import Values
 from sagedock.errors import UserError
 
@@ -113,9 +117,6 @@ def test_steps_may_be_written_with_blanks() -> None:
     ("given", "field", "text"),
     [
         ({"checkpoint_frequency": "7", "epochs": "5"}, "checkpoint_frequency", "7 is more than epochs, 5"),
-        ({"use_pretrained_model": "1", "num_layers": "20"}, "num_layers", "no pretrained networks of 20 layers"),
-        ({"use_pretrained_model": "1", "image_shape": "3,128,128"}, "image_shape", "3,128,128"),
-        ({"use_pretrained_model": "1", "image_shape": "1,224,224"}, "image_shape", "1,224,224"),
         (
             {"mini_batch_size": "101"},
             "num_training_samples",
@@ -125,10 +126,29 @@ def test_steps_may_be_written_with_blanks() -> None:
     ],
 )
 def test_what_does_not_go_together_is_refused(given: dict[str, str], field: str, text: str) -> None:
-    """image 7, image 8, image 9, image 51"""
+    """image 7, image 51"""
     with pytest.raises(UserError, match=text) as caught:
         parsed(**given)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "text"),
+    [
+        ({"num_layers": "20"}, "num_layers", "no pretrained networks of 20 layers"),
+        ({"num_layers": "18", "image_shape": "3,128,128"}, "image_shape", "3,128,128"),
+        ({"num_layers": "18", "image_shape": "1,224,224"}, "image_shape", "1,224,224"),
+    ],
+)
+def test_pretrained_networks_are_of_certain_sizes_and_the_channel_model_of_any(
+    given: dict[str, str], field: str, text: str, tmp_path: Path
+) -> None:
+    """image 8, image 9, image 50"""
+    values = parsed(use_pretrained_model="1", **given)
+    with pytest.raises(UserError, match=text) as caught:
+        require_weights(values, {})
+    assert caught.value.field == field
+    require_weights(values, {"model": Channel("model", tmp_path)})
 
 
 def test_a_batch_may_be_as_large_as_the_data() -> None:
@@ -139,6 +159,7 @@ def test_a_batch_may_be_as_large_as_the_data() -> None:
     ("given", "told"),
     [
         ({"use_weighted_loss": "1"}, "use_weighted_loss"),
+        ({"top_k": "2", "multi_label": "1"}, "top_k"),
         ({"early_stopping_patience": "3"}, "early_stopping_patience"),
         ({"gamma": "0.5"}, "gamma"),
         ({"momentum": "0.5", "optimizer": "adam"}, "momentum"),

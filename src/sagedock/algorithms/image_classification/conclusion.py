@@ -58,13 +58,14 @@ class Conclusion:
             precision=values["_serving_precision"],
         )
 
-    def write(self, description: Description) -> Sequence[str]:
-        """Write the files of the model; their names."""
+    def write(self, description: Description, kept: Collection[str]) -> Sequence[str]:
+        """Write the files of the model beside those `kept` of earlier epochs, which were told of; their names."""
         pictures = self.validation.squashed(CALIBRATION_PICTURES) if description.precision == INT8 else ()
         calibration = (batch.pictures for batch in pictures)
         directory, size = self.context.model_directory, self.values["mini_batch_size"]
         names = artefact.write(directory, self.learner.network, description, size, calibration)
-        self.journal.saved(names[0])
+        if names[0] not in kept:
+            self.journal.saved(names[0])
         return names
 
     def squashed_accuracy(self) -> float | None:

@@ -23,6 +23,7 @@ from sagedock.contracts.hyperparameters import (
     Rule,
     Values,
 )
+from sagedock.errors import UserError
 
 ACCURACY = "accuracy"
 FLOAT32, FLOAT16, INT8 = "float32", "float16", "int8"
@@ -253,22 +254,6 @@ def _check_samples(values: Values) -> Iterable[str]:
         )
 
 
-def _check_pretrained_layers(values: Values) -> Iterable[str]:
-    if values["use_pretrained_model"] and values["num_layers"] in SMALL_LAYERS:
-        yield (
-            f"Hyperparameter num_layers: there are no pretrained networks of {values['num_layers']} layers; with "
-            f"use_pretrained_model 1 give one of {', '.join(map(str, PRETRAINED_LAYERS))}"
-        )
-
-
-def _check_pretrained_shape(values: Values) -> Iterable[str]:
-    if values["use_pretrained_model"] and values["image_shape"] != (3, PRETRAINED_SIDE, PRETRAINED_SIDE):
-        yield (
-            f"Hyperparameter image_shape: {shape_text(values)} does not go with use_pretrained_model 1, whose networks "
-            f"have seen pictures of 3,{PRETRAINED_SIDE},{PRETRAINED_SIDE}: give that shape, or use_pretrained_model 0"
-        )
-
-
 def _check_frozen(values: Values) -> Iterable[str]:
     if values["_frozen_backbone"] and values["augmentation_type"] != NO_AUGMENTATION:
         yield (
@@ -283,8 +268,6 @@ HYPERPARAMETERS = Declaration(
         Rule(("checkpoint_frequency", "epochs"), _check_frequency),
         Rule(("lr_scheduler_step",), _check_steps),
         Rule(("num_training_samples", "mini_batch_size"), _check_samples),
-        Rule(("num_layers", "use_pretrained_model"), _check_pretrained_layers),
-        Rule(("image_shape", "use_pretrained_model"), _check_pretrained_shape),
         Rule(("augmentation_type", "_frozen_backbone"), _check_frozen),
     ),
     unknown="Additional hyperparameters are not allowed ({name!r} was unexpected)",
@@ -295,6 +278,23 @@ NOT_OF_THE_MODEL = frozenset({"epochs", "_class_names", "_serving_precision", "k
 
 DEFAULTS: Mapping[str, Any] = {each.name: each.default for each in PARAMETERS if each.default is not None}
 """For the log."""
+
+
+def require_pretrained(values: Values) -> None:
+    """Raise UserError where no network learnt elsewhere can be what is asked for."""
+    layers = values["num_layers"]
+    if layers in SMALL_LAYERS:
+        raise UserError(
+            f"Hyperparameter num_layers: there are no pretrained networks of {layers} layers; with "
+            f"use_pretrained_model 1 give one of {', '.join(map(str, PRETRAINED_LAYERS))}",
+            field="num_layers",
+        )
+    if values["image_shape"] != (3, PRETRAINED_SIDE, PRETRAINED_SIDE):
+        raise UserError(
+            f"Hyperparameter image_shape: {shape_text(values)} does not go with use_pretrained_model 1, whose networks "
+            f"have seen pictures of 3,{PRETRAINED_SIDE},{PRETRAINED_SIDE}: give that shape, or use_pretrained_model 0",
+            field="image_shape",
+        )
 
 
 def completed(values: Values) -> Values:
@@ -329,5 +329,7 @@ def of_no_effect(values: Values) -> Iterable[str]:
         yield "use_weighted_loss has no effect without multi_label"
     if "lr_scheduler_factor" in given and not values.get("lr_scheduler_step"):
         yield "lr_scheduler_factor has no effect without lr_scheduler_step"
+    if values.get("top_k") is not None and values["multi_label"]:
+        yield "top_k has no effect with multi_label"
     if values["num_classes"] == 1 and not values["multi_label"]:
         yield "num_classes 1 leaves nothing to learn: every answer is 1.0"

@@ -82,8 +82,16 @@ def _compared(stream: BinaryIO, expected: list[Piece], file: Path) -> bytes:
         end = place + size_of(piece)
         if isinstance(piece, bytes) and whole[place:end] != piece:
             raise ModelError(f"{file} is not the network that is described beside it, from byte {place} on: {_AGAIN}")
+        if not isinstance(piece, bytes) and piece.kind == "float32":
+            _require_numbers(whole, place, piece, file)
         place = end
     return whole
+
+
+def _require_numbers(whole: bytes, place: int, piece: Spec, file: Path) -> None:
+    found = np.frombuffer(whole, np.dtype(piece.kind).newbyteorder("<"), math.prod(piece.shape), place)
+    if not np.isfinite(found).all():
+        raise ModelError(f"{file} has weights that are not finite, from byte {place} on: {_AGAIN}")
 
 
 def size_of(piece: Piece) -> int:

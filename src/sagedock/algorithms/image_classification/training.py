@@ -19,7 +19,7 @@ from sagedock.algorithms.image_classification.early_stopping import EarlyStoppin
 from sagedock.algorithms.image_classification.epochs import Epochs
 from sagedock.algorithms.image_classification.examples import Source
 from sagedock.algorithms.image_classification.feeds import Features, Feed, Pictures
-from sagedock.algorithms.image_classification.hyperparameters import completed
+from sagedock.algorithms.image_classification.hyperparameters import completed, require_pretrained
 from sagedock.algorithms.image_classification.journal import Journal
 from sagedock.algorithms.image_classification.kept_epochs import KeptEpochs
 from sagedock.algorithms.image_classification.learner import Learner, devices
@@ -42,7 +42,7 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
     """
     torch.set_num_threads(min(torch.get_num_threads(), machine.cpu_count()))
     values = completed(hyperparameters)
-    journal = Journal(context, values["top_k"])
+    journal = Journal(context, None if values["multi_label"] else values["top_k"])
     journal.parameters(values)
     require_weights(values, channels)
     network = initialisation.network(values, channels, context.environment)
@@ -57,8 +57,15 @@ def train(hyperparameters: Values, channels: Mapping[str, Channel], context: Con
 
 
 def require_weights(values: Values, channels: Mapping[str, Channel]) -> None:
-    """Raise UserError for a backbone that is to stay as it is, and would be one of random weights."""
-    if values["_frozen_backbone"] and not values["use_pretrained_model"] and "model" not in channels:
+    """Raise UserError for pretrained weights that there cannot be, and for a backbone that would stay random.
+
+    The channel `model`, if there is one, gives the weights, whatever use_pretrained_model says.
+    """
+    if "model" in channels:
+        return
+    if values["use_pretrained_model"]:
+        require_pretrained(values)
+    elif values["_frozen_backbone"]:
         raise UserError(
             "Hyperparameter _frozen_backbone: with 1 all layers but the last stay as they are, and they would be "
             "random: set use_pretrained_model to 1, or give weights in the channel model",
@@ -78,7 +85,7 @@ def _trained(
     training = _pictures(values, train_source, channels["train"], context)
     validation = _pictures(values, validation_source, channels["validation"], context)
     validation.keeps = max(CALIBRATION_PICTURES, COMPARED_PICTURES)
-    trainer = _trainer(values, learner, training, validation)
+    trainer = _trainer(values, learner, training, validation, journal.top_k)
     epochs = Epochs(
         count=values["epochs"],
         trainer=trainer,
@@ -93,7 +100,8 @@ def _trained(
         return None
     conclusion = Conclusion(values, learner, train_source, validation, context, journal)
     description = conclusion.describe(best)
-    names = {*conclusion.write(description), *epochs.kept.names(len(epochs.done))}
+    kept = epochs.kept.names(len(epochs.done))
+    names = {*conclusion.write(description, kept), *kept}
     squashed = conclusion.squashed_accuracy()
     conclusion.compare_precisions(description)
     metrics, figures = conclusion.report(epochs, squashed)
@@ -113,7 +121,7 @@ def _pictures(values: Values, source: Source, channel: Channel, context: Context
     )
 
 
-def _trainer(values: Values, learner: Learner, training: Pictures, validation: Pictures) -> Trainer:
+def _trainer(values: Values, learner: Learner, training: Pictures, validation: Pictures, top_k: int | None) -> Trainer:
     feeds: tuple[Feed, Feed] = (training, validation)
     if values["_frozen_backbone"]:
         log.info("every picture goes through the frozen layers once")
@@ -124,7 +132,7 @@ def _trainer(values: Values, learner: Learner, training: Pictures, validation: P
         validation=feeds[1],
         schedule=Schedule.of(values),
         cluster=training.cluster,
-        top_k=None if values["multi_label"] else values["top_k"],
+        top_k=top_k,
         names=training.source.names or (),
     )
 
