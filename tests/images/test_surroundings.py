@@ -163,10 +163,14 @@ def _owners(job: Job) -> set[int]:
 
 
 def _hears_sigterm(container: Container) -> bool:
-    """Whether process 1 has a handler: until then, as the interpreter starts, the kernel drops the signal."""
-    status = Path(f"/proc/{container.attrs['State']['Pid']}/status")
-    caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt:"))
-    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+    """Whether process 1 has a handler: until then, as the interpreter starts, the kernel drops the signal.
+
+    What the engine starts containers with has handlers of its own, for the moment before it becomes the command.
+    """
+    process = Path(f"/proc/{container.attrs['State']['Pid']}")
+    caught = next(line for line in (process / "status").read_text().splitlines() if line.startswith("SigCgt:"))
+    is_ours = b"sagedock" in (process / "cmdline").read_bytes()
+    return is_ours and bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def _listening_ports(served: Served) -> set[int]:

@@ -29,7 +29,7 @@ def news() -> tuple[str, str]:
 
 def fasttexts_accuracy(folder: Path, news: tuple[str, str], rate: float, epochs: int) -> float:
     model = corpora.supervised(
-        folder, news[0].encode(), dim=10, epoch=epochs, lr=rate, wordNgrams=2, bucket=100_000, thread=2
+        folder, news[0].encode(), dim=10, epoch=epochs, lr=rate, wordNgrams=2, bucket=100_000, thread=1
     )
     held = folder / "held.txt"
     held.write_text(news[1], encoding="utf-8")
