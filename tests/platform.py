@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -100,6 +102,15 @@ class Job:
         with self.start() as process:
             stdout, stderr = process.communicate(timeout=PATIENCE_SECONDS)
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    def terminated(self, once: str) -> subprocess.CompletedProcess[str]:
+        """Run the job so, send SIGTERM when a line of stdout has `once` in it, and wait for the end."""
+        with self.start() as process:
+            assert process.stdout is not None
+            seen = "".join(itertools.takewhile(lambda line: once not in line, process.stdout))
+            process.send_signal(signal.SIGTERM)
+            rest, log = process.communicate(timeout=PATIENCE_SECONDS)
+        return subprocess.CompletedProcess(process.args, process.returncode, seen + rest, log)
 
     @property
     def failure(self) -> str:

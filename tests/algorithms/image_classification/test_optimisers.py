@@ -31,7 +31,7 @@ GRADIENTS = (0.5, -2.0, 0.25, 3.0)
 RATES = (0.1, 0.1, 0.01, 0.01)
 
 
-class Toy(torch.nn.Module):  # type: ignore[misc]
+class Toy(torch.nn.Module):  # type: ignore[misc] # torch is not followed by the type checker
     """A weight, a scale of batch normalisation, and a bias."""
 
     def __init__(self) -> None:

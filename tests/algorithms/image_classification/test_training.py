@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from sagedock.algorithms.image_classification.description import SYMBOL, Description
 from sagedock.formats import safetensors
 from tests.algorithms.image_classification import channel_data, jobs
-from tests.platform import PATIENCE_SECONDS, Job, wait_until
+from tests.platform import Job, wait_until
 
 PREFIX = r"^\[\d\d/\d\d/\d{4} \d\d:\d\d:\d\d INFO \d+\] "
 NUMBER = r"(\d+\.\d{6})"
@@ -247,13 +246,7 @@ def test_names_of_folders_and_int8_reach_the_model(tmp_path: Path, capsys: pytes
 def test_sigterm_leaves_the_best_epoch_so_far(tmp_path: Path) -> None:
     """Issue 8 item 7."""
     job = jobs.job(tmp_path, epochs="100000")
-    with job.start() as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "Epoch[1] Validation-accuracy" in line:
-                break
-        process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == 0, log
-    assert "training ends after" in log
+    ended = job.terminated("Epoch[1] Validation-accuracy")
+    assert ended.returncode == 0, ended.stderr
+    assert "training ends after" in ended.stderr
     assert Description.read(job.model / SYMBOL).epoch >= 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import pytest
@@ -10,22 +9,16 @@ import pytest
 from sagedock.algorithms.lda import artefact
 from sagedock.algorithms.lda.checkpoints import STEM
 from tests.algorithms.lda.conftest import MakeJob
-from tests.platform import PATIENCE_SECONDS, Job
+from tests.platform import Job
 
 MANY = "1000000"
 
 
 def stopped(job: Job) -> str:
     """Start the job, send SIGTERM once it has sampled, and wait for its end; its stderr."""
-    with job.start() as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "[Gibbs] sweep=" in line:
-                break
-        process.send_signal(signal.SIGTERM)
-        _, stderr = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == 0, stderr
-    return stderr
+    ended = job.terminated("[Gibbs] sweep=")
+    assert ended.returncode == 0, ended.stderr
+    return ended.stderr
 
 
 def sweeps(job: Job) -> int:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -223,21 +221,11 @@ def test_checkpointconfig_names_the_directory(make_job, tmp_path: Path) -> None:
     assert (tmp_path / "state" / "xgboost-checkpoint.4").exists()
 
 
-def terminated(job: Job, once: str) -> subprocess.CompletedProcess[str]:
-    """Start the job, send SIGTERM when a line of stdout starts with `once`, and wait for the end."""
-    with job.start() as process:
-        assert process.stdout is not None
-        seen = "".join(itertools.takewhile(lambda line: not line.startswith(once), process.stdout))
-        process.send_signal(signal.SIGTERM)
-        rest, log = process.communicate(timeout=PATIENCE_SECONDS)
-    return subprocess.CompletedProcess(process.args, process.returncode, seen + rest, log)
-
-
 @pytest.mark.parametrize("every_round", ["true", "false"])
 def test_sigterm_saves_what_is_trained_and_exits_0(make_job, every_round: str) -> None:
     """Statement 39, contract C05, issue item 5."""
     job = make_job(num_round="100000", save_model_on_termination=every_round)
-    done = terminated(job, "[5]")
+    done = job.terminated("[5]")
     assert done.returncode == 0, done.stderr
     assert "SIGTERM arrived" in done.stderr
     model = xgboost.Booster()
@@ -250,7 +238,7 @@ def test_sigterm_saves_what_is_trained_and_exits_0(make_job, every_round: str) -
 def test_sigterm_with_early_stopping_saves_the_best(make_job) -> None:
     """Issue item 5: the best model so far."""
     job = make_job(num_round="100000", eval_metric="logloss", early_stopping_rounds="99999", eta="0.9", max_depth="6")
-    done = terminated(job, "[60]")
+    done = job.terminated("[60]")
     assert done.returncode == 0, done.stderr
     values = [float(value) for value in re.findall(r"validation-logloss:(\S+)", done.stdout)]
     model = xgboost.Booster()
@@ -277,7 +265,7 @@ def test_sigterm_before_the_first_round_leaves_no_model(make_job) -> None:
 def test_sigterm_between_folds_keeps_the_folds_done(make_job) -> None:
     """Issue item 5 for k-fold jobs."""
     job = make_job(num_round="2000", _kfold="5")
-    done = terminated(job, "[1999]")
+    done = job.terminated("[1999]")
     assert done.returncode == 0, done.stderr
     assert (job.model / "xgboost-model-0").exists() or (job.model / "xgboost-model").exists()
     assert not (job.output_data / "predictions.csv").exists()
