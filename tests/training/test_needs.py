@@ -15,6 +15,6 @@ def test_what_is_not_installed_is_said_before_anything_is_read(tmp_path: Path) -
     done = subprocess.run([sys.executable, "-m", "tests.training.train"], env=job.variables, check=False)
     assert done.returncode == 1
     first = job.failure.splitlines()[0]
-    assert first.startswith("PlatformError: lacking trains with package_that_there_is_not, which is not installed here")
-    assert "install sagedock[package_that_there_is_not]" in first
+    assert first.startswith("PlatformError: lacking trains with package_that_there_is_not, not installed here")
+    assert "install sagedock[extra_that_there_is_not]" in first
     assert not job.model.exists()

@@ -15,4 +15,5 @@ ALGORITHM = Algorithm(
     default_request_type="text/csv",
     default_response_type="text/csv",
     needs=("package_that_there_is_not", "json"),
+    extra="extra_that_there_is_not",
 )
