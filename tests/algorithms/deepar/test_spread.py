@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sagedock.algorithms.deepar.spread import FACTORS, fitted, widened
+from sagedock.algorithms.deepar.spread import LEAST, MOST, fitted, widened
 
 HORIZON = 12
 
@@ -50,7 +50,14 @@ def test_paths_keep_their_median_and_their_order() -> None:
 
 @pytest.mark.parametrize("horizon", [1, 2, 3, 7, 100])
 def test_any_horizon_has_a_factor_for_each_step(horizon: int) -> None:
-    """Also where all paths are one, and where nothing is known of the truth."""
-    spread = fitted(np.zeros((3, 5, horizon), np.float32), np.full((3, horizon), np.nan, np.float32))
-    assert len(spread) == horizon
-    assert FACTORS.min() <= min(spread) <= max(spread) <= FACTORS.max() + 1e-9
+    """Also where all paths are one: those that the truth leaves are as wide as can be, the others as narrow."""
+    paths = np.zeros((3, 5, horizon), np.float32)
+    assert fitted(paths, np.ones((3, horizon), np.float32)) == pytest.approx([MOST] * horizon)
+    assert fitted(paths, np.zeros((3, horizon), np.float32)) == pytest.approx([LEAST] * horizon)
+
+
+def test_where_nothing_is_known_of_the_truth_nothing_is_widened() -> None:
+    paths, truth = forecasts(np.full(HORIZON, 2.0))
+    assert fitted(paths, np.full_like(truth, np.nan)) == (1.0,) * HORIZON
+    truth[:, 2:] = np.nan
+    assert min(fitted(paths, truth)) > 1.5

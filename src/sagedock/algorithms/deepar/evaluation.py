@@ -20,7 +20,6 @@ Forecast = Callable[[Sequence[Series]], Floats]
 
 SHOWN_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of the fans in the report."""
-INNERMOST = (0.1, 0.9)
 _BEFORE = 3
 """The report shows so many horizons of what happened before a forecast."""
 
@@ -91,7 +90,7 @@ def evaluate(
             alone.add(_withheld(each, horizon)[None], paths[None])
             losses.append(alone.mean_weighted_loss if alone.magnitudes.any() else np.nan)
             sizes.append(_level(each.target[: len(each) - horizon]))
-        low, high = quantiles.quantiles(samples, INNERMOST).transpose(1, 0, 2)
+        low, high = quantiles.quantiles(samples, quantiles.INNERMOST).transpose(1, 0, 2)
         spreads += (high - low).mean(axis=1).tolist()
         scores.add(np.stack([_withheld(each, horizon) for each in chosen]), samples)
     fans = [_fan(series[judged[place]], judged[place], losses[place], forecast, horizon) for place in _picked(losses)]

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
+INNERMOST = (0.1, 0.9)
+"""Between these lie the innermost 80 percent of paths."""
+
 
 def mean(samples: Floats) -> Floats:
     """(series, horizon) of paths (series, paths, horizon); sums are of doubles."""

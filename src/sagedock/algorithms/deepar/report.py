@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from sagedock.algorithms.deepar.best import Best
-from sagedock.algorithms.deepar.evaluation import INNERMOST, Evaluation, Fan
+from sagedock.algorithms.deepar.evaluation import Evaluation, Fan
 from sagedock.algorithms.deepar.frequency import HOUR, MINUTE, Frequency
+from sagedock.algorithms.deepar.quantiles import INNERMOST
 from sagedock.algorithms.deepar.settings import Settings
 from sagedock.algorithms.deepar.statistics import Statistics
 from sagedock.contracts.hyperparameters import Values

@@ -11,11 +11,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sagedock.algorithms.deepar.quantiles import INNERMOST
+
 Floats = NDArray[np.float32]
 
 LEVELS = np.arange(1, 10) / 10
-FACTORS = np.geomspace(0.5, 4.0, 43)
-"""Those that are tried."""
+LEAST, MOST = 0.5, 4.0
+"""Bounds of the factors."""
+_SMALLEST = 1e-30
 
 
 def widened(paths: Floats, spread: Sequence[float]) -> Floats:
@@ -25,17 +28,20 @@ def widened(paths: Floats, spread: Sequence[float]) -> Floats:
 
 
 def fitted(paths: Floats, truth: Floats) -> tuple[float, ...]:
-    """A factor for each step of the horizon, the one by which quantile losses are least, of paths (windows, paths,
-    horizon) and what came, (windows, horizon), NaN where it is not known. Every window counts alike.
+    """A factor for each step of the horizon, with which the innermost 80 percent of paths hold 80 percent of what came.
 
-    Steps are taken together, the more the later they are, and what lies between is interpolated.
+    `paths` are (windows, paths, horizon), the truth (windows, horizon), NaN where it is not known. Every window
+    counts alike. Steps are taken together, the more the later they are, and what lies between is interpolated. Where
+    nothing is known of what came the paths stay as they are.
     """
-    horizon = truth.shape[1]
-    losses = _losses(paths.astype(np.float64), truth.astype(np.float64))
-    blocks = list(_blocks(horizon))
-    best = [np.log(FACTORS[losses[:, begin:end].sum(axis=1).argmin()]) for begin, end in blocks]
-    centres = [(begin + end - 1) / 2 for begin, end in blocks]
-    return tuple(np.exp(np.interp(np.arange(horizon), centres, best)).tolist())
+    steps, factors = np.arange(truth.shape[1]), _factors(paths.astype(np.float64), truth.astype(np.float64))
+    centres, found = [], []
+    for begin, end in _blocks(len(steps)):
+        known = factors[:, begin:end][np.isfinite(truth[:, begin:end])]
+        if len(known):
+            centres.append((begin + end - 1) / 2)
+            found.append(np.log(np.clip(np.quantile(known, INNERMOST[1] - INNERMOST[0]), LEAST, MOST)))
+    return tuple(np.exp(np.interp(steps, centres, found) if found else np.zeros(len(steps))).tolist())
 
 
 def loss(paths: Floats, truth: Floats, units: Floats) -> float:
@@ -45,18 +51,12 @@ def loss(paths: Floats, truth: Floats, units: Floats) -> float:
     return float(np.nanmean(np.maximum(levels * over, (levels - 1) * over)))
 
 
-def _losses(paths: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(factors, horizon) sums of quantile losses, in units of each window's spread."""
+def _factors(paths: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(windows, horizon): with which factor the innermost paths reach just as far as the truth."""
     middle = np.median(paths, axis=1)
-    away = np.quantile(paths, LEVELS, axis=1) - middle
-    unit = np.maximum(np.abs(paths - middle[:, None]).mean(axis=(1, 2)), 1e-30)[:, None]
-    apart = np.where(np.isfinite(truth), truth - middle, np.nan) / unit
-    levels = LEVELS[:, None, None]
-    found = []
-    for factor in FACTORS:
-        over = apart - factor * away / unit
-        found.append(np.nansum(np.maximum(levels * over, (levels - 1) * over), axis=(0, 1)))
-    return np.stack(found)
+    low, high = np.abs(np.quantile(paths, INNERMOST, axis=1) - middle)
+    apart = truth - middle
+    return np.abs(apart) / np.maximum(np.where(apart < 0, low, high), _SMALLEST)
 
 
 def _blocks(horizon: int) -> Iterator[tuple[int, int]]:

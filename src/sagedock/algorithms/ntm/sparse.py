@@ -10,8 +10,8 @@ import torch
 
 from sagedock.topics.documents import Documents
 
-LOGITS_AT_ONCE = 1 << 22
-"""So many numbers of (documents, words) are in memory at a time, 16 MiB."""
+LOGITS_AT_ONCE = 1 << 18
+"""So many numbers of (documents, words) are in memory at a time: 1 MiB, which a processor's own cache holds."""
 
 
 @dataclass(frozen=True)
