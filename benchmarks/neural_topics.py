@@ -58,6 +58,7 @@ def main() -> None:
     options = parser.parse_args()
     engines = {
         "ntm prodlda": partial(ours, _network="prodlda"),
+        "ntm prodlda, _dropout 0.2": partial(ours, _network="prodlda", _dropout="0.2"),
         "ntm prodlda, _coherence 0": partial(ours, _network="prodlda", _coherence="0"),
         "ntm nvdm (default)": ours,
         "plain ProdLDA in torch": plain,
