@@ -17,7 +17,7 @@ from benchmarks.topic_curve import ARCHIVE
 
 @pytest.mark.slow
 def test_twenty_newsgroups_are_learnt_as_well_as_by_the_built_in() -> None:
-    """N17, in as many updates as the log's 100 epochs have."""
+    """ntm_lda N17, in as many updates as the log's 100 epochs have."""
     if not ARCHIVE.exists():
         pytest.skip(f"the shared data folder lacks {ARCHIVE.name}")
     told = subprocess.run(
