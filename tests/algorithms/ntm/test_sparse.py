@@ -32,12 +32,14 @@ def test_a_product_and_its_gradient_are_those_of_dense_counts(torch_device: str)
     assert torch.allclose(gradient.cpu(), expected_gradient, atol=1e-5)
 
 
-@pytest.mark.parametrize("at_once", [1, 11, 1 << 22])
+@pytest.mark.parametrize(("at_once", "in_cache"), [(1, 1 << 17), (11, 1 << 17), (1 << 22, 1 << 17), (1 << 22, 11)])
 def test_the_loss_and_its_gradients_are_those_of_dense_counts(
-    torch_device: str, monkeypatch: pytest.MonkeyPatch, at_once: int
+    torch_device: str, monkeypatch: pytest.MonkeyPatch, at_once: int, in_cache: int
 ) -> None:
     """However many documents are gone through at a time, also one without words."""
     monkeypatch.setattr(sparse, "LOGITS_AT_ONCE", at_once)
+    monkeypatch.setattr(sparse, "LOGITS_IN_CACHE", in_cache)
+    monkeypatch.setattr(sparse, "DOCUMENTS_AT_ONCE", 1)
     codes, decoder, weights = numbers(4, 3), numbers(5, 3), torch.tensor([1.0, 2.0, 0.5, 1.0])
     expected = -(DENSE * torch.log_softmax(codes @ decoder.T, 1)).sum(1)
     expected_gradients = torch.autograd.grad(3 * (weights * expected).sum(), [codes, decoder])

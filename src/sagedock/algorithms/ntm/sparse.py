@@ -10,8 +10,12 @@ import torch
 
 from sagedock.topics.documents import Documents
 
-LOGITS_AT_ONCE = 1 << 18
-"""So many numbers of (documents, words) are in memory at a time: 1 MiB, which a processor's own cache holds."""
+LOGITS_AT_ONCE = 1 << 22
+"""So many numbers of (documents, words) are in memory at a time, 16 MiB."""
+LOGITS_IN_CACHE = 1 << 17
+"""On CPUs so many are made at a time, which a core's own cache holds with their softmax,"""
+DOCUMENTS_AT_ONCE = 32
+"""but of so many documents, since each time all of the decoder is read."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class _Reconstruction(torch.autograd.Function):  # type: ignore[misc] # torch is
         trains = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         if trains:
             code_gradient, decoder_gradient = torch.empty_like(codes), torch.zeros_like(decoder)
-        rows = max(1, LOGITS_AT_ONCE // batch.vocabulary_size)
+        rows = _documents_at_once(batch.vocabulary_size, decoder.device.type)
         for begin in range(0, batch.documents, rows):
             part = slice(begin, begin + rows)
             logits = codes[part] @ decoder.T
@@ -122,6 +126,11 @@ class _Reconstruction(torch.autograd.Function):  # type: ignore[misc] # torch is
     def backward(ctx: Any, gradient: torch.Tensor, _: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None, None]:
         code_gradient, decoder_gradient = ctx.saved_tensors
         return code_gradient * gradient, decoder_gradient * gradient, None, None
+
+
+def _documents_at_once(vocabulary_size: int, device: str) -> int:
+    most = max(1, LOGITS_AT_ONCE // vocabulary_size)
+    return min(most, max(DOCUMENTS_AT_ONCE, LOGITS_IN_CACHE // vocabulary_size)) if device == "cpu" else most
 
 
 def product(batch: Batch, matrix: torch.Tensor) -> torch.Tensor:
