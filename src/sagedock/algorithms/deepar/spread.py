@@ -56,7 +56,8 @@ def _factors(paths: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[
     middle = np.median(paths, axis=1)
     low, high = np.abs(np.quantile(paths, INNERMOST, axis=1) - middle)
     apart = truth - middle
-    return np.abs(apart) / np.maximum(np.where(apart < 0, low, high), _SMALLEST)
+    reached = np.maximum(np.where(apart < 0, low, high), _SMALLEST)
+    return np.asarray(np.abs(apart) / reached, np.float64)
 
 
 def _blocks(horizon: int) -> Iterator[tuple[int, int]]:
