@@ -2,7 +2,7 @@
 
 Documents, measures and the table are those of benchmarks/topics.py; epochs are ntm's default, without early stopping.
 
-    .venv/bin/python -m benchmarks.neural_topics --data 20ng M10 --seeds 3 --topics 20
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv/bin/python -m benchmarks.neural_topics --data 20ng M10 --seeds 3
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import numpy as np
 from sagedock.algorithms.deepar.forecaster import Forecaster
 from sagedock.algorithms.deepar.parameters import LOCATED, Architecture, Floats, Parameters
 from sagedock.algorithms.deepar.series import Series, SeriesList
-from sagedock.algorithms.deepar.spread import fitted, loss, widened
+from sagedock.algorithms.deepar.spread import fitted, loss
 from sagedock.algorithms.deepar.windows import Chosen
 
 WINDOWS = 100
@@ -50,16 +50,14 @@ class HeldOut:
         return cls(series, learnt, kept)
 
     def loss(self, parameters: Parameters) -> float:
-        """The mean quantile loss of the windows' forecasts, as wide as they should be, in units of what varies in the
-        contexts; NaN where nothing is known of what came, and infinite where a path is lost in numbers that are none.
+        """The mean quantile loss of the windows' forecasts, in units of what varies in the contexts; NaN where nothing
+        is known of what came, and infinite where a path is lost in numbers that are none.
         """
         paths, truth = self._forecasts(parameters, PATHS)
         if np.isnan(truth).all():
             return math.nan
         if not np.isfinite(paths).all():
             return math.inf
-        if may_be_widened(parameters.architecture):
-            paths = widened(paths, fitted(paths, truth))
         return loss(paths, truth, self._units(parameters.architecture.context_length))
 
     def spread(self, parameters: Parameters) -> tuple[float, ...]:

@@ -13,9 +13,9 @@ from sagedock.topics.documents import Documents
 LOGITS_AT_ONCE = 1 << 22
 """So many numbers of (documents, words) are in memory at a time, 16 MiB."""
 LOGITS_IN_CACHE = 1 << 17
-"""On CPUs so many are made at a time, which a core's own cache holds with their softmax,"""
+"""So many are made at a time on CPUs, which a core's own cache holds with their softmax."""
 DOCUMENTS_AT_ONCE = 32
-"""but of so many documents, since each time all of the decoder is read."""
+"""Of no fewer documents on CPUs, since all of the decoder is read each time."""
 
 
 @dataclass(frozen=True)
