@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import select
 import signal
 import socket
 import stat
@@ -31,6 +32,11 @@ def held(model_base: Path) -> Iterator[HeldModel]:
 def listens(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def answered(connection: http.client.HTTPConnection) -> bool:
+    """Whether an answer has begun to arrive."""
+    return bool(select.select([connection.sock], [], [], 0)[0])
 
 
 def slow_request(rows: int) -> bytes:
@@ -155,7 +161,7 @@ def test_health_checks_are_answered_while_every_worker_is_busy(tmp_path: Path) -
 def test_sigterm_answers_every_request_under_way(tmp_path: Path) -> None:
     """contract D25: those being predicted, those queued, and those whose body is still on its way."""
     body = csv(records(3))
-    with Server(write_slow_model(tmp_path), SLOW) as server, ThreadPoolExecutor(8) as pool:
+    with Server(write_slow_model(tmp_path), SLOW) as server:
         server.wait_ready()
         expected = server.invoke(body).body
         half_sent = server.connect()
@@ -166,15 +172,16 @@ def test_sigterm_answers_every_request_under_way(tmp_path: Path) -> None:
         idle = server.connect()
         idle.request("GET", "/ping")
         assert reply_of(idle).status == 200
-        many = slow_request(1_000)
-        busy = [pool.submit(server.invoke, many) for _ in range(4)]
-        wait_until(lambda: any(task.done() for task in busy), "nothing is answered", server)
+        busy = [server.connect() for _ in range(4)]
+        for connection in busy:
+            connection.request("POST", "/invocations", slow_request(1_000), {"Content-Type": "text/csv"})
+        wait_until(lambda: any(answered(connection) for connection in busy), "nothing is answered", server)
         server.process.send_signal(signal.SIGTERM)
         wait_until(lambda: not listens(server.port), "it still accepts connections", server)
         half_sent.send(body[7:])
         reply = reply_of(half_sent)
         assert (reply.status, reply.body) == (200, expected)
-        assert {task.result().status for task in busy} == {200}
+        assert {reply_of(connection).status for connection in busy} == {200}
         assert server.process.wait(PATIENCE_SECONDS) == 0
         idle.close()
 
