@@ -61,3 +61,13 @@ def test_where_nothing_is_known_of_the_truth_nothing_is_widened() -> None:
     assert fitted(paths, np.full_like(truth, np.nan)) == (1.0,) * HORIZON
     truth[:, 2:] = np.nan
     assert min(fitted(paths, truth)) > 1.5
+
+
+def test_windows_whose_paths_are_lost_tell_nothing() -> None:
+    """A factor that is no number would leave a model which no endpoint loads."""
+    paths, truth = forecasts(np.full(HORIZON, 2.0))
+    paths[::3, 5, 4:] = np.nan
+    np.testing.assert_allclose(fitted(paths, truth), 2.0, rtol=0.25)
+    paths[:, 5, 4:] = np.nan
+    assert np.isfinite(fitted(paths, truth)).all()
+    assert fitted(np.full_like(paths, np.nan), truth) == (1.0,) * HORIZON

@@ -31,13 +31,13 @@ def fitted(paths: Floats, truth: Floats) -> tuple[float, ...]:
     """A factor for each step of the horizon, with which the innermost 80 percent of paths hold 80 percent of what came.
 
     `paths` are (windows, paths, horizon), the truth (windows, horizon), NaN where it is not known. Every window
-    counts alike. Steps are taken together, the more the later they are, and what lies between is interpolated. Where
-    nothing is known of what came the paths stay as they are.
+    counts alike, but where a path is lost in numbers that are none, which tells nothing. Steps are taken together, the
+    more the later they are, and what lies between is interpolated. Where nothing is told the paths stay as they are.
     """
     steps, factors = np.arange(truth.shape[1]), _factors(paths.astype(np.float64), truth.astype(np.float64))
     centres, found = [], []
     for begin, end in _blocks(len(steps)):
-        known = factors[:, begin:end][np.isfinite(truth[:, begin:end])]
+        known = factors[:, begin:end][np.isfinite(factors[:, begin:end])]
         if len(known):
             centres.append((begin + end - 1) / 2)
             found.append(np.log(np.clip(np.quantile(known, INNERMOST[1] - INNERMOST[0]), LEAST, MOST)))
@@ -52,7 +52,7 @@ def loss(paths: Floats, truth: Floats, units: Floats) -> float:
 
 
 def _factors(paths: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(windows, horizon): with which factor the innermost paths reach just as far as the truth."""
+    """(windows, horizon): with which factor the innermost paths reach as far as the truth; NaN where none does."""
     middle = np.median(paths, axis=1)
     low, high = np.abs(np.quantile(paths, INNERMOST, axis=1) - middle)
     apart = truth - middle
