@@ -55,3 +55,14 @@ def test_a_host_without_documents_does_not_hold_the_other_up(tmp_path: Path) -> 
     alone = job(tmp_path / "alone", validation=VALIDATION).process()
     ours, theirs = ([float(value) for _, value in SCORE.findall(text)] for text in (ends[0].stdout, alone.stdout))
     assert ours == pytest.approx(theirs, rel=1e-5)
+
+
+@pytest.mark.parametrize("distribution", ["FullyReplicated", "ShardedByS3Key"])
+def test_documents_may_be_sharded_or_whole_on_each_host(tmp_path: Path, distribution: str) -> None:
+    """ntm_lda A2."""
+    jobs = pair(tmp_path, 150, epochs="1")
+    for made in jobs:
+        made.declare("train", ContentType=CSV, S3DistributionType=distribution)
+    ends = run(jobs)
+    assert [end.code for end in ends] == [0, 0], ends[0].stderr + ends[1].stderr
+    assert "S3DistributionType" not in ends[0].stderr

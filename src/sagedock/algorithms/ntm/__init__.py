@@ -20,7 +20,7 @@ def _documents(name: str, description: str, *, required: bool = False) -> Channe
         content_types=_TRAINING_TYPES,
         input_modes=("File", "Pipe"),
         pipe_content_types=_TRAINING_TYPES,
-        distribution="ShardedByS3Key" if required else "FullyReplicated",
+        distribution=None if required else "FullyReplicated",
     )
 
 
