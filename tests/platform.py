@@ -17,7 +17,7 @@ from typing import Any
 
 from sagedock.training.run import run
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 QUIET = {"OMP_NUM_THREADS": "1", "SAGEDOCK_PROGRESS": "never", "PYTHONUNBUFFERED": "1"}
 
 

@@ -34,7 +34,7 @@ DOCUMENT = {
 def sagedock(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
     command = [sys.executable, "-m", "sagedock", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def on_a_terminal(job: Job, **variables: str) -> str:
             break
         shown += piece
     os.close(leader)
-    assert process.wait(timeout=120) == 0
+    assert process.wait(timeout=300) == 0
     return shown.decode()
 
 

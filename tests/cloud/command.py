@@ -14,7 +14,7 @@ from tests.cloud.services import ACCOUNT, REGION, Aws
 CHURN = Path(__file__).parents[2] / "containers" / "churn"
 BUCKET = f"sagedock-{ACCOUNT}-{REGION}"
 """The bucket of the documents, put into the account and region of the tests."""
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -22,13 +21,15 @@ from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.server import ThreadedMotoServer
 
+from tests.ports import free_port
+
 ACCOUNT = DEFAULT_ACCOUNT_ID
 REGION = "eu-west-1"
 PASSWORD = f"{ACCOUNT}-auth-token"
 """What moto's GetAuthorizationToken grants to the user AWS."""
 HTPASSWD = "AWS:$2b$04$gYUu3u6zeWohvDykUkwn2u/Ig4I3XapQ9TnBzJIvNgpqBI3YwvpXi\n"
 """That user and password as docker-registry reads them (bcrypt)."""
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def debian_registry(directory: Path) -> Iterator[DebianRegistry]:
     program = shutil.which("docker-registry")
     if program is None:
         pytest.skip("Debian's docker-registry is not installed")
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     (directory / "htpasswd").write_text(HTPASSWD)
     (directory / "config.json").write_text(json.dumps(_configuration(directory, address)))
     with (directory / "log").open("wb") as log:
@@ -167,9 +168,3 @@ def _wait(registry: DebianRegistry, process: subprocess.Popen[bytes]) -> None:
         assert process.poll() is None, "docker-registry ended"
         assert time.monotonic() < deadline, "docker-registry does not answer"
         time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 def push(**environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sagedock.cloud.push", "cpu", "--image", "sagedock-test:none"]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_a_repository_that_is_there_is_used(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:

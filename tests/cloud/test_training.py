@@ -20,7 +20,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from sagedock.cloud.aws import asking
 from sagedock.errors import PlatformError
 from tests.cloud.command import BUCKET, CHURN, Sagedock
-from tests.cloud.services import ACCOUNT, REGION, Aws, write_log
+from tests.cloud.services import ACCOUNT, PATIENCE_SECONDS, REGION, Aws, write_log
 
 LINES = [
     "[2026-01-01:00:00:00:INFO] training xgboost on the CPU, job sagedock-churn",
@@ -143,7 +143,7 @@ def _set(aws: Aws, **state: str) -> None:
 
 
 def _wait(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -158,11 +158,12 @@ def test_a_job_is_followed_from_stage_to_stage(aws: Aws, sagedock: Sagedock, tmp
         shown = tmp_path / "log"
         _wait(lambda: "sagedock-churn: Downloading" in shown.read_text(), process)
         _set(aws, secondary_status="Training")
+        _wait(lambda: "sagedock-churn: Training" in shown.read_text(), process)
         write_log(aws, LINES[:2])
         _wait(lambda: "[0]#011" in shown.read_text(), process)
         write_log(aws, LINES[2:])
         _set(aws, training_job_status="Completed", secondary_status="Completed")
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
     text = shown.read_text()
     assert [line for line in text.splitlines() if line in LINES] == LINES
     assert text.index("Downloading") < text.index("Training") < text.index("[99]#011") < text.index("completed:")
@@ -174,7 +175,7 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(aws: Aws, sagedock: Sagedoc
     with sagedock.started("run", CHURN / "training-job.json", "--attach", log=tmp_path / "log") as process:
         _wait(lambda: "sagedock-churn: Training" in (tmp_path / "log").read_text(), process)
         process.send_signal(2)
-        assert process.wait(60) == 130
+        assert process.wait(PATIENCE_SECONDS) == 130
     told = (tmp_path / "log").read_text()
     assert "training-job.json --on sagemaker --name sagedock-churn --attach" in told
     assert "sagedock delete" in told

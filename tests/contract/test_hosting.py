@@ -14,7 +14,7 @@ from sagedock.algorithm import Algorithm
 from sagedock.formats.media_types import CSV, JSON, JSON_LINES
 from tests.contract.samples import ROWS, Sample
 from tests.platform import Job
-from tests.serving.process import PING_SECONDS, Server
+from tests.serving.process import Server
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def line_types(algorithm: Algorithm, content_type: str) -> set[str]:
 def test_ping_is_200_with_an_empty_body(server: Server) -> None:
     """D01, D04"""
     for method in ("GET", "HEAD", "POST"):
-        reply = server.request(method, "/ping", timeout=PING_SECONDS)
+        reply = server.ping(method)
         assert (reply.status, reply.body) == (200, b"")
 
 

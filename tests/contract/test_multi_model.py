@@ -16,7 +16,7 @@ from sagedock.contracts.hosting import MEBIBYTE
 from tests.contract.samples import SAMPLES, Sample
 from tests.platform import Job
 from tests.serving.multi_model import MultiModelServer, hashed
-from tests.serving.process import PING_SECONDS, Server
+from tests.serving.process import Server
 
 NAME = hashed("the model")
 TARGET = {"X-Amzn-SageMaker-Target-Model": "customers/eu/churn.tar.gz"}
@@ -217,7 +217,7 @@ def test_a_single_model_server_has_no_models(server: MultiModelServer, sample: S
 def test_everything_is_on_one_port(server: MultiModelServer, sample: Sample) -> None:
     """F18: SAGEMAKER_BIND_TO_PORT is given; and without a target nothing is invoked (contract 5.3)."""
     assert server.variables["SAGEMAKER_BIND_TO_PORT"] == str(server.port)
-    assert server.request("GET", "/ping", timeout=PING_SECONDS).status == 200
+    assert server.ping().status == 200
     assert server.invoke(*request_of(sample)).status == 404
 
 

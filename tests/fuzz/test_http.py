@@ -15,7 +15,7 @@ import pytest
 
 from tests.fuzz.mutation import Mutator
 from tests.serving.models import write_model
-from tests.serving.process import Server
+from tests.serving.process import PATIENCE_SECONDS, Server
 from tests.serving.wire import answers, assert_well, chunked, head, post
 
 INPUTS = int(os.environ.get("SAGEDOCK_FUZZ_INPUTS", "100000"))
@@ -44,7 +44,7 @@ TOKENS = (
 def talk(address: tuple[str, int], data: bytes) -> bytes:
     """Everything that comes back; a server that hangs fails by the time-out."""
     received = b""
-    with socket.create_connection(address, timeout=30) as client:
+    with socket.create_connection(address, timeout=PATIENCE_SECONDS) as client:
         try:
             client.sendall(data)
             client.shutdown(socket.SHUT_WR)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ import yaml
 
 from tests.images.conftest import ROOT, MakeJob
 from tests.images.container import Engine, Served
-from tests.platform import wait_until
+from tests.platform import PATIENCE_SECONDS, wait_until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.docker
 
@@ -56,9 +56,7 @@ def test_trains_then_serves(
     """Issue 2, item 9: the algorithm from the environment, one folder, and nothing in it is root's afterwards."""
     job = churn_job(tmp_path / "ml", num_round="5", sagedock_algorithm=None)
     os.chown(job.base, OWNER, OWNER)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     variables = {"ML": str(job.base), "IMAGE": cpu.image, "ALGORITHM": "xgboost", "PORT": str(port)}
     command = [*compose, "--project-name", tmp_path.name.replace("_", "").lower(), "--file", str(FILE)]
     environment = {**os.environ, **variables}
@@ -71,7 +69,7 @@ def test_trains_then_serves(
             status, answer = served.request("POST", "/invocations", held_back, Content_Type="text/csv")
         finally:
             subprocess.run([*command, "down", "--timeout", "20"], env=environment, check=True, capture_output=True)
-            up.wait(60)
+            up.wait(PATIENCE_SECONDS)
     assert status == 200
     assert len(answer.split()) == len(held_back.splitlines())
     outputs = [path for name in ("model", "output") for path in (job.base / name).rglob("*")]

@@ -12,9 +12,10 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.ports import free_port
 from tests.serving.conftest import model_base, served
 from tests.serving.models import write_model
-from tests.serving.process import free_port, wait_until
+from tests.serving.process import wait_until
 
 __all__ = ["model_base", "served"]
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-central-1"}

@@ -15,7 +15,7 @@ from sagedock.local.transform.document import TransformJob
 from sagedock.local.transform.run import Run
 from tests.local.foreign import Foreign
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 
 
 def body(source: Path | str, output: Path | str, **given: Any) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -13,8 +12,9 @@ import pytest
 
 from sagedock.local.load import Exchange, Load, LoadClient, send
 from sagedock.local.measurement import Latencies
+from tests.ports import free_port
 from tests.serving.models import COLUMNS
-from tests.serving.process import Server, free_port
+from tests.serving.process import Server
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n0.5\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\n0.\r\n2\r\n5\n\r\n0\r\n\r\n"
@@ -25,13 +25,17 @@ ASK = Exchange.post("/invocations", b"1,2\n", "text/csv", b"0.5\n")
 
 
 class Scripted:
-    """Answers each request with the next of `answers`, around and around; `stall` seconds before the first."""
+    """Answers each request with the next of `answers`, around and around; `stall` seconds before the first.
+
+    A stall ends early where `go_on` is set.
+    """
 
     def __init__(self, listener: socket.socket, answers: list[bytes], stall: float) -> None:
         self.answers, self.stall = answers, stall
         self.seen = 0
         self.requests: list[bytes] = []
         self.lock = threading.Lock()
+        self.go_on = threading.Event()
         self.listener = listener
 
     def accept(self) -> None:
@@ -48,7 +52,7 @@ class Scripted:
             while request := client.recv(65536):
                 with self.lock:  # a stall holds everybody up, as that of a process would
                     if self.seen == 0:
-                        time.sleep(self.stall)
+                        self.go_on.wait(self.stall)
                     answer = self.answers[self.seen % len(self.answers)]
                     self.seen += 1
                     self.requests.append(request)
@@ -65,6 +69,7 @@ def scripted(*answers: bytes, stall: float = 0.0) -> Iterator[tuple[int, Scripte
         server = Scripted(listener, list(answers), stall)
         threading.Thread(target=server.accept, daemon=True).start()
         yield listener.getsockname()[1], server
+        server.go_on.set()
         listener.shutdown(socket.SHUT_RDWR)
 
 
@@ -79,11 +84,12 @@ def test_a_closed_loop_counts_what_it_sent() -> None:
 
 def test_an_introduction_is_not_measured() -> None:
     """A server that is slow to take connections is not slow to answer."""
-    with scripted(GOOD, stall=1.0) as (port, server):
+    stall = 5.0  # longer than other processes keep this one from running
+    with scripted(GOOD, stall=stall) as (port, server):
         measured = send(Load(port, [ASK], connections=3, seconds=30, requests=50, introduced=True))
     assert (measured.answers, measured.errors) == (50, {})
     assert len(server.requests) == 53
-    assert measured.latencies.sorted_ms[-1] < 1000
+    assert measured.latencies.sorted_ms[-1] < stall * 1000
 
 
 def test_every_kind_of_error_is_counted_by_its_reason() -> None:
@@ -121,7 +127,7 @@ def test_an_open_loop_charges_a_stall_to_every_request_that_was_due() -> None:
 
 
 def test_what_was_due_and_never_sent_is_an_error() -> None:
-    with scripted(GOOD, stall=3.0) as (port, _):
+    with scripted(GOOD, stall=300.0) as (port, _):
         measured = send(Load(port, [ASK], connections=1, seconds=0.5, rate=200, patience=0.5))
     assert measured.answers == 0
     assert set(measured.errors) == {"not answered in time"}

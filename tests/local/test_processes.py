@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import sys
 import tarfile
@@ -18,9 +17,10 @@ from typing import Any
 import pytest
 
 from tests.algorithms.xgboost import data
+from tests.ports import free_port
 from tests.serving.models import csv, records, write_model
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300
 ROW = csv(records(1))
 TRAINING = {
     "TrainingJobName": "rows",
@@ -74,9 +74,7 @@ def test_a_failure_is_told_with_its_reason(tmp_path: Path, rows: str) -> None:
 @contextmanager
 def serving(document: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """`sagedock run` of a model, once it is ready; it is ended by SIGTERM."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "sagedock", "run", document, "--port", str(port), *arguments]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
@@ -96,7 +94,7 @@ def _wait_until_ready(process: subprocess.Popen[str], port: int) -> None:
 
 
 def _request(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     try:
         connection.request(method, path, body, {"Content-Type": "text/csv"})
         answer = connection.getresponse()

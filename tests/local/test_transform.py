@@ -15,7 +15,7 @@ import pytest
 
 from tests.local.jobs import body, command, transform, variables
 from tests.serving.models import csv, records, write_model
-from tests.serving.process import Server, wait_until
+from tests.serving.process import PATIENCE_SECONDS, Server, wait_until
 
 
 @pytest.fixture
@@ -222,7 +222,7 @@ def test_a_stopped_job_leaves_nothing(started: subprocess.Popen[str], output: Pa
     """SIGTERM: the draft is removed and the server ended."""
     (server,) = children(started)
     started.send_signal(signal.SIGTERM)
-    started.communicate(timeout=60)
+    started.communicate(timeout=PATIENCE_SECONDS)
     assert started.returncode == 128 + signal.SIGTERM
     assert list(output.iterdir()) == []
     assert not alive(server)
@@ -232,7 +232,7 @@ def test_a_server_that_ends_ends_the_job(started: subprocess.Popen[str], output:
     """The container gone for good, retries are in vain: the job fails and says so."""
     (server,) = children(started)
     os.killpg(server, signal.SIGKILL)
-    _, stderr = started.communicate(timeout=120)
+    _, stderr = started.communicate(timeout=PATIENCE_SECONDS)
     assert started.returncode == 1
     assert "PlatformError: the server ended during the job" in stderr
     assert list(output.iterdir()) == []
@@ -243,14 +243,14 @@ def test_a_worker_that_dies_is_replaced_and_asked_again(
 ) -> None:
     """Contract 4.6: its request is tried again, and no answer is lost, cut short or doubled."""
     content = csv(records(1000))
-    (source / "a.csv").write_bytes(content * 3)
+    (source / "a.csv").write_bytes(content * 20)  # it is not at its end before the worker is
     process = start(tmp_path, model, source, output)
     (server,) = children(process)
     (worker,) = [int(pid) for pid in Path(f"/proc/{server}/task/{server}/children").read_text().split()]
     os.kill(worker, signal.SIGKILL)
-    _, stderr = process.communicate(timeout=120)
+    _, stderr = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, stderr
-    assert (output / "a.csv.out").read_bytes() == online(model.parent, content) * 3
+    assert (output / "a.csv.out").read_bytes() == online(model.parent, content) * 20
 
 
 def test_a_full_disk(tmp_path: Path, model: Path, source: Path) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.serving.models import write_model
-from tests.serving.process import Server
+from tests.serving.process import PatientServer, Server
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server with one worker and default settings, for tests that change nothing."""
-    with Server(write_model(tmp_path_factory.mktemp("served"))) as server:
+    with PatientServer(write_model(tmp_path_factory.mktemp("served"))) as server:
         yield server.wait_ready()
 
 

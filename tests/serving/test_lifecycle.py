@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import select
 import signal
 import socket
 import stat
@@ -13,13 +12,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.serving.held import HeldModel
 from tests.serving.models import ARTEFACT, csv, records, write_manifest, write_model, write_slow_model
-from tests.serving.process import PATIENCE_SECONDS, Server, free_port, reply_of, wait_until
+from tests.serving.process import PATIENCE_SECONDS, PatientServer, Server, answered, reply_of, wait_until
 
 
 @pytest.fixture
@@ -32,11 +33,6 @@ def held(model_base: Path) -> Iterator[HeldModel]:
 def listens(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
-
-
-def answered(connection: http.client.HTTPConnection) -> bool:
-    """Whether an answer has begun to arrive."""
-    return bool(select.select([connection.sock], [], [], 0)[0])
 
 
 def slow_request(rows: int) -> bytes:
@@ -147,15 +143,18 @@ def test_a_directory_of_no_known_algorithm_asks_for_its_name(tmp_path: Path) -> 
 
 def test_health_checks_are_answered_while_every_worker_is_busy(tmp_path: Path) -> None:
     """contract D03: the health check comes back while every inference is still under way."""
-    with Server(write_slow_model(tmp_path), SLOW) as server, ThreadPoolExecutor(80) as pool:
+    with Server(write_slow_model(tmp_path), SLOW) as server:
         server.wait_ready()
-        body = slow_request(400)
-        busy = [pool.submit(server.invoke, body) for _ in range(70)]  # more than there are threads
-        wait_until(lambda: server.ping().status == 200 and any(task.done() for task in busy), "nothing is answered")
-        for _ in range(10):
-            assert server.ping().status == 200
-        assert not all(task.done() for task in busy), "the health checks came too late to prove anything"
-        assert {task.result().status for task in busy} == {200}
+        for rows in (400, 800, 1600, 3200):  # more for a machine on which the first health checks come too late
+            busy = [server.connect() for _ in range(70)]  # more than there are threads
+            for connection in busy:
+                connection.request("POST", "/invocations", slow_request(rows), {"Content-Type": "text/csv"})
+            assert [server.ping().status for _ in range(10)] == [200] * 10
+            in_time = sum(answered(connection) for connection in busy) < 35
+            assert {reply_of(connection).status for connection in busy} == {200}
+            if in_time:
+                break
+        assert in_time, "the health checks came back after most inferences"
 
 
 def test_sigterm_answers_every_request_under_way(tmp_path: Path) -> None:
@@ -186,15 +185,23 @@ def test_sigterm_answers_every_request_under_way(tmp_path: Path) -> None:
         idle.close()
 
 
-def test_a_connection_kept_alive_gets_its_next_answer_while_the_server_stops(served_alone: Server) -> None:
-    connection = served_alone.connect()
+def test_a_connection_kept_alive_gets_its_next_answer_while_the_server_stops(patient: PatientServer) -> None:
+    connection = patient.connect()
     connection.request("GET", "/ping")
     assert reply_of(connection).status == 200
-    served_alone.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: not listens(served_alone.port), "it still accepts connections")
+    patient.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not listens(patient.port), "it still accepts connections")
     connection.request("POST", "/invocations", csv(records(1)), {"Content-Type": "text/csv"})
     assert reply_of(connection).status == 200
-    assert served_alone.process.wait(PATIENCE_SECONDS) == 0
+    assert patient.process.wait(PATIENCE_SECONDS) == 0
+
+
+@pytest.fixture
+def patient(model_base: Path) -> Iterator[PatientServer]:
+    """A server for one test, in which it takes its time."""
+    with PatientServer(model_base) as server:
+        server.wait_ready()
+        yield server
 
 
 @pytest.fixture
@@ -222,16 +229,16 @@ def test_the_exit_leaves_no_process(served_alone: Server) -> None:
 
 
 @pytest.mark.parametrize("given", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "terminal closed"])
-def test_other_signals_that_end_it_drain_as_well(served_alone: Server, given: signal.Signals) -> None:
-    connection = served_alone.connect()
+def test_other_signals_that_end_it_drain_as_well(patient: PatientServer, given: signal.Signals) -> None:
+    connection = patient.connect()
     connection.request("GET", "/ping")
     assert reply_of(connection).status == 200
-    for pid in [served_alone.process.pid, *served_alone.workers]:  # a terminal signals the whole group
+    for pid in [patient.process.pid, *patient.workers]:  # a terminal signals the whole group
         os.kill(pid, given)
-    wait_until(lambda: not listens(served_alone.port), "it still accepts connections")
+    wait_until(lambda: not listens(patient.port), "it still accepts connections")
     connection.request("POST", "/invocations", csv(records(1)), {"Content-Type": "text/csv"})
     assert reply_of(connection).status == 200
-    assert served_alone.process.wait(PATIENCE_SECONDS) == 0
+    assert patient.process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_a_killed_worker_is_replaced(served_alone: Server) -> None:
@@ -259,9 +266,9 @@ def test_the_port_is_the_one_asked_for_and_no_other(served_alone: Server) -> Non
     inodes = set()
     for pid in [served_alone.process.pid, *served_alone.workers]:
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            target = descriptor.readlink() if descriptor.is_symlink() else Path()
-            if str(target).startswith("socket:["):
-                inodes.add(str(target)[8:-1])
+            with suppress(FileNotFoundError):  # that of the last health check goes
+                target = str(descriptor.readlink())
+                inodes |= {target[8:-1]} if target.startswith("socket:[") else set()
     listening = [
         int(fields[1].rpartition(":")[2], 16)
         for table in ("tcp", "tcp6")

@@ -17,7 +17,7 @@ from sagedock.serving.management import LOADS_AT_ONCE, LONGEST_BODY, Management,
 from sagedock.serving.repository import SMALLEST_MODEL, Repository
 from tests.serving.models import write_constant
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300
 SETTINGS = HostingSettings(multi_model=True, model_memory_bytes=2 * SMALLEST_MODEL)
 
 

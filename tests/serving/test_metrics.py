@@ -39,11 +39,11 @@ def test_whoever_answers_knows_the_figures_of_all_workers(model_base: Path) -> N
     """Requirements row 42: Prometheus reads them, and the log has the same numbers for CloudWatch."""
     with Server(model_base, {**ON, "SAGEMAKER_MODEL_SERVER_WORKERS": "2"}) as server:
         server.wait_ready()
+        wait_until(lambda: samples(server)["sagedock_workers", ""] == 2, "a worker is missing", server)
         body = csv(records(3))
         assert [server.invoke(body).status for _ in range(20)] == [200] * 20
         assert [server.invoke(b"x").status for _ in range(5)] == [400] * 5
         found = samples(server)
-        assert found["sagedock_workers", ""] == 2
         assert found["sagedock_invocations_total", "2xx"] == 20
         assert found["sagedock_invocations_total", "4xx"] == 5
         assert found["sagedock_invocations_total", "5xx"] == 0

@@ -52,18 +52,22 @@ def slow(slow_base: Path) -> Iterator[MultiModelServer]:
 
 
 def test_a_slow_load_holds_up_nobody(slow: MultiModelServer) -> None:
-    """contract F12: pings within 2 s, other models' invocations and management requests go on."""
+    """contract F12: pings, other models' invocations and management requests go on."""
     with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(slow.load, "slow")
-        rounds = 0
-        while not loading.done():
-            assert slow.ping().status == 200
-            assert slow.ask("quick", BODY).body == b"7.0\n"
-            assert slow.load("other", slow.url("quick")).status == 200
-            assert "other" in slow.names()
-            assert slow.unload("other").status == 200
-            rounds += 1
-        assert loading.result().status == 200
+        for _ in range(5):  # loads, in case that this process does not run during the first
+            loading = pool.submit(slow.load, "slow")
+            rounds = 0
+            while not loading.done():
+                assert slow.ping().status == 200
+                assert slow.ask("quick", BODY).body == b"7.0\n"
+                assert slow.load("other", slow.url("quick")).status == 200
+                assert "other" in slow.names()
+                assert slow.unload("other").status == 200
+                rounds += 1
+            assert loading.result().status == 200
+            if rounds > 3:
+                break
+            assert slow.unload("slow").status == 200
     assert rounds > 3
 
 

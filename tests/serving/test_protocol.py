@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -67,29 +68,44 @@ class Serving:
 
     connections: Connections
     service: Echo
+    pairs: list[tuple[Connection, asyncio.StreamWriter]] = field(default_factory=list)
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         """A client's end of a new connection."""
         ours, theirs = socket.socketpair()
         loop = asyncio.get_running_loop()
-        await loop.connect_accepted_socket(lambda: Connection(self.connections, self.service, LIMIT), ours)
+        connection = Connection(self.connections, self.service, LIMIT)
+        await loop.connect_accepted_socket(lambda: connection, ours)
         reader, writer = await asyncio.open_connection(sock=theirs)
+        self.pairs.append((connection, writer))
         try:
             yield reader, writer
         finally:
             writer.transport.abort()
+
+    async def settled(self) -> None:
+        """Return once the server has read all that its clients have sent, as far as it reads."""
+        while any(_unread(connection, writer) for connection, writer in self.pairs):
+            await asyncio.sleep(0)
 
     def later(self, seconds: float) -> None:
         """What the worker does once a second, `seconds` from now."""
         self.connections.tick(self.connections.now + seconds)
 
 
+def _unread(connection: Connection, writer: asyncio.StreamWriter) -> bool:
+    transport = connection._transport
+    socket_here = transport.get_extra_info("socket")
+    sent = writer.transport.get_write_buffer_size() or select.select([socket_here], [], [], 0)[0]
+    return transport.is_reading() and bool(sent)
+
+
 def serve(test: Callable[[Serving], Awaitable[None]]) -> None:
     """Run `test` on a loop, against a worker's connections without a worker."""
 
     async def run() -> None:
-        await asyncio.wait_for(test(Serving(Connections(Scoreboard(1).slot(0), BUDGET), Echo())), 30)
+        await asyncio.wait_for(test(Serving(Connections(Scoreboard(1).slot(0), BUDGET), Echo())), 300)
 
     asyncio.run(run())
 
@@ -114,8 +130,7 @@ def test_a_client_silent_in_the_middle_of_a_request_is_told(sent: bytes, seconds
     async def test(serving: Serving) -> None:
         async with serving.client() as (reader, writer):
             writer.write(sent)
-            await writer.drain()
-            await asyncio.sleep(0.05)
+            await serving.settled()
             serving.later(seconds - 2)
             assert serving.connections.open
             serving.later(2 + 1)
@@ -146,7 +161,7 @@ def test_an_answer_that_takes_its_time_is_not_cut() -> None:
     async def test(serving: Serving) -> None:
         async with serving.client() as (_, writer):
             writer.write(b"POST /never HTTP/1.1\r\nHost: x\r\n\r\n")
-            await asyncio.sleep(0.05)
+            await serving.settled()
             serving.later(3600)
             assert serving.service.requests
             assert len(serving.connections.open) == 1
@@ -183,9 +198,9 @@ def test_large_bodies_take_turns_above_the_budget() -> None:
         body = bytes(3 * BUDGET)
         async with serving.client() as (first, to_first), serving.client() as (second, to_second):
             to_first.write(HEAD % len(body) + body[:BUDGET])
-            await asyncio.sleep(0.1)
+            await serving.settled()
             to_second.write(HEAD % len(body) + body)
-            await asyncio.sleep(0.3)
+            await serving.settled()
             assert serving.connections._held <= BUDGET + 4 * 256 * 1024
             to_first.write(body[BUDGET:])
             for reader in (first, second):
@@ -204,7 +219,7 @@ def test_a_body_that_waits_for_others_is_not_called_silent() -> None:
             while not serving.service.requests:
                 await asyncio.sleep(0.01)
             to_second.write(HEAD % BUDGET + bytes(BUDGET))
-            await asyncio.sleep(0.1)
+            await serving.settled()
             serving.later(SILENCE_SECONDS + 1)
             serving.later(SILENCE_SECONDS + 1)
             serving.connections.release(2 * BUDGET)  # as the end of its answer would
@@ -281,10 +296,11 @@ def test_what_a_lost_client_had_sent_is_forgotten() -> None:
     async def test(serving: Serving) -> None:
         async with serving.client() as (_, writer):
             writer.write(HEAD % LIMIT + bytes(2 * SMALL))
-            await asyncio.sleep(0.1)
+            await serving.settled()
             assert serving.connections._held == 2 * SMALL
-        await asyncio.sleep(0.1)
-        assert (serving.connections._held, len(serving.connections.open)) == (0, 0)
+        while serving.connections.open:
+            await asyncio.sleep(0.01)
+        assert serving.connections._held == 0
 
     serve(test)
 

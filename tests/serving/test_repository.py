@@ -32,7 +32,7 @@ from sagedock.serving.registry import Record, Registry
 from sagedock.serving.repository import MOST_TRIES, SMALLEST_MODEL, Repository
 from tests.serving.models import ARTEFACT, csv, records, write_constant
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300
 MODELS = 20
 PLENTY = 1 << 30
 BODY = csv(records(1))

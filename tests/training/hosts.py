@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,11 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.platform import PATIENCE_SECONDS, Job
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+from tests.ports import free_port
 
 
 def names(size: int) -> list[str]:
