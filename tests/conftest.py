@@ -15,12 +15,16 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-hypothesis.settings.register_profile("sagedock", deadline=None)  # time never decides a test
-hypothesis.settings.load_profile("sagedock")
-
 REQUIRED = ("docker", "browser")
 """Marks of tests that .ci/run may not skip: it has installed what they need."""
 VARIABLE = "SAGEDOCK_REQUIRE_ALL"
+
+hypothesis.settings.register_profile(
+    "sagedock",
+    deadline=None,  # time never decides a test
+    derandomize=os.environ.get(VARIABLE) == "1",  # nor does chance there; elsewhere each run looks further
+)
+hypothesis.settings.load_profile("sagedock")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,7 +1,7 @@
 """Runs one target over mutated inputs: `python -m tests.fuzz.driver TARGET [COUNT] [SEED]`.
 
-An input that raises anything but SagedockError, or takes longer than ten seconds, ends the process with status 1 and is
-printed as Python bytes. One that kills the process stands in the file named by --input.
+An input that raises anything but SagedockError, or takes longer than ten seconds of a processor, ends the process with
+status 1 and is printed as Python bytes. One that kills the process stands in the file named by --input.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def fuzz(name: str, count: int, seed: int, current: Path | None) -> bytes | None
             file.seek(0)
             file.write(data)
             file.truncate()
-        signal.setitimer(signal.ITIMER_REAL, HANG_SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, HANG_SECONDS)
         try:
             target.run(data)
         except SagedockError:
@@ -46,7 +46,7 @@ def fuzz(name: str, count: int, seed: int, current: Path | None) -> bytes | None
             sys.stderr.write(f"{type(error).__name__}: {error}\n")
             return data
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
     return None
 
 
@@ -59,7 +59,7 @@ def main() -> int:
     options = parser.parse_args()
     faulthandler.enable()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    signal.signal(signal.SIGALRM, _hang)
+    signal.signal(signal.SIGPROF, _hang)
     try:
         harmful = fuzz(options.target, options.count, options.seed, options.input)
     finally:

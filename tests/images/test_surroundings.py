@@ -135,10 +135,10 @@ def test_sigterm_before_training(cpu: Engine, churn_job: MakeJob, tmp_path: Path
 
 
 def test_sigterm_while_serving(cpu: Engine, trained: Job) -> None:
-    """Contract D25, D26: an idle server ends by itself, within Docker's ten seconds."""
+    """Contract D25, D26: an idle server ends by itself, before SIGKILL comes."""
     with cpu.serving(trained.base) as served:
         served.wait(lambda: served.ping() == 200)
-        stopped = served.stop(10)
+        stopped = served.stop()
     assert stopped.code in {0, 143}
     assert stopped.complaints == []
 

@@ -18,7 +18,7 @@ from sagedock.local.batches import candidates as transform_candidates
 from sagedock.local.plan import candidates
 from sagedock.local.sample import Sample, record
 from tests.serving.models import COLUMNS, csv, records, write_model
-from tests.serving.process import Server
+from tests.serving.process import Server, wait_until
 
 GENEROUS = ("--p99", "60000", "--seconds", "5")
 """Whatever else runs on this machine, some rate is kept."""
@@ -52,7 +52,7 @@ def test_a_plan_is_measured_and_a_server_follows_it(tmp_path: Path) -> None:
         parameters = json.loads(server.request("GET", "/execution-parameters").body)
         assert parameters["MaxConcurrentTransforms"] == made.max_concurrent_transforms
         assert parameters["MaxPayloadInMB"] == made.max_payload_in_mb
-        assert len(server.workers) == made.workers
+        wait_until(lambda: len(server.workers) == made.workers, "a worker is missing", server)
         assert f"plan.json: {made.workers} workers, {made.threads} threads" in server.output
         assert server.invoke(csv(records(3))).status == 200  # a plan beside the artefacts is no artefact
 

@@ -23,6 +23,9 @@ FLAGS = [
     "--disable-sync",
 ]
 
+PATIENCE_MILLISECONDS = 300_000
+"""Playwright's own is a tenth of it, which a machine with much to do may need."""
+
 OVERLAPS = """() => [...document.querySelectorAll('.chart svg')].flatMap(svg => {
   const frame = svg.getBoundingClientRect();
   const texts = [...svg.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect()]);
@@ -61,7 +64,7 @@ def browser() -> Iterator[object]:
     if chromium is None:
         pytest.skip("Chromium is not installed")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=PATIENCE_MILLISECONDS)
         yield launched
         launched.close()
 
@@ -76,7 +79,7 @@ def look(browser, tmp_path):
         page.on("console", lambda message: messages.append(message.text))
         page.on("pageerror", lambda error: messages.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
-        page.goto(file.as_uri())
+        page.goto(file.as_uri(), timeout=PATIENCE_MILLISECONDS)
         seen = Seen(
             messages,
             [url for url in requests if url != file.as_uri() and not url.startswith("data:")],
@@ -124,7 +127,8 @@ def test_the_check_sees_an_overlap_and_a_request(look, browser):
     page.on("request", lambda request: requests.append(request.url))
     page.set_content(
         '<div class="chart"><svg width="90" height="40"><text y="20">one</text><text x="3" y="20">two</text>'
-        '<text x="80" y="35">three</text></svg></div><img src="file:///absent.png">'
+        '<text x="80" y="35">three</text></svg></div><img src="file:///absent.png">',
+        timeout=PATIENCE_MILLISECONDS,
     )
     found = page.evaluate(OVERLAPS)
     page.close()

@@ -29,7 +29,7 @@ def opened() -> Iterator[ExitStack]:
 
 
 def connect(server: Server, opened: ExitStack, sent: bytes = b"") -> socket.socket:
-    connection = opened.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+    connection = opened.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=300))
     connection.sendall(sent)
     return connection
 

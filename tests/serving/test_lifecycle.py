@@ -385,7 +385,7 @@ def test_selectable_inference_and_the_threads_of_numerical_libraries(model_base:
 
 
 def test_http_10_clients_are_served(served: Server) -> None:
-    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=300) as client:
         client.sendall(b"GET /ping HTTP/1.0\r\n\r\n")
         response = http.client.HTTPResponse(client)
         response.begin()

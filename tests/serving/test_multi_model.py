@@ -19,6 +19,7 @@ import pytest
 from tests.serving.models import csv, records, write_constant, write_slow_model
 from tests.serving.multi_model import MultiModelServer, hashed
 from tests.serving.process import reply_of, wait_until
+from tests.serving.wire import resident_bytes
 
 MODELS = 20
 BODY = csv(records(1))
@@ -96,20 +97,16 @@ def test_memory_goes_back(slow: MultiModelServer) -> None:
     """contract F09: after the libraries are in memory, a model that is unloaded leaves nothing."""
     [worker] = slow.workers
 
-    def resident() -> int:
-        status = Path(f"/proc/{worker}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]
-
     for _ in range(4):  # each in a thread of its own, that keeps some memory
         assert slow.load("slow").status == 200
         assert slow.unload("slow").status == 200
-    before = resident()
+    before = resident_bytes(worker)
     for _ in range(2):
         assert slow.load("slow").status == 200
-        during = resident()
+        during = resident_bytes(worker)
         assert slow.unload("slow").status == 200
-    assert during - before > 4096
-    assert resident() - before < 0.3 * (during - before)
+    assert during - before > 4 << 20
+    assert resident_bytes(worker) - before < 0.3 * (during - before)
 
 
 def test_a_killed_worker_has_its_models_again(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_many_requests_over_one_connection(served: Server) -> None:
 def test_pipelined_requests_are_answered_in_order(served: Server) -> None:
     body = csv(records(1))
     head = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: {len(body)}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=300) as client:
         client.sendall((head.encode() + body) * 3 + b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         answers = b"".join(iter(lambda: client.recv(65536), b""))
     assert answers.count(b"HTTP/1.1 200 OK") == 4
@@ -159,7 +159,7 @@ def test_expect_continue_is_answered_before_the_body(served: Server) -> None:
         "POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nExpect: 100-continue\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=300) as client:
         client.sendall(head.encode())
         assert client.recv(1024) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(body)
@@ -168,14 +168,14 @@ def test_expect_continue_is_answered_before_the_body(served: Server) -> None:
 
 def test_expect_continue_of_a_body_too_large_is_413_at_once(served: Server) -> None:
     head = f"POST /invocations HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {LIMIT + 1}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=300) as client:
         client.sendall(head.encode())
         assert client.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_body_cut_short_is_400(served: Server) -> None:
     """A client that ends early must not get answers for half its records."""
-    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=300) as client:
         client.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 99\r\n\r\n")
         client.sendall(b"1,2,3,4,5\n")
         client.shutdown(socket.SHUT_WR)
@@ -220,7 +220,7 @@ def test_other_encodings_are_refused(served: Server, body: bytes, encoding: str,
 )
 def test_what_is_no_http_is_answered_as_json(served: Server, raw: bytes, status: int) -> None:
     """No HTML ever."""
-    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=300) as client:
         client.sendall(raw)
         response = http.client.HTTPResponse(client)
         response.begin()

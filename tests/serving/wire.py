@@ -83,6 +83,6 @@ def assert_well(server: Server) -> None:
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory of a process that nothing else shares or that it has touched, by the kernel's count (VmRSS)."""
+    """Memory that is a process's own, which the kernel does not take away and read from a file again (RssAnon)."""
     status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) * 1024
+    return int(status.split("RssAnon:")[1].split()[0]) * 1024

@@ -174,13 +174,13 @@ class Host:
 
     def gather(self, part):
         self.together.parts[self.rank] = bytes(part)
-        self.together.barrier.wait(30)
+        self.together.barrier.wait(300)
         return [self.together.parts[n] for n in range(len(self.hosts))] if self.rank == 0 else []
 
     def broadcast(self, whole=b""):
         if self.rank == 0:
             self.together.whole = bytes(whole)
-        self.together.barrier.wait(30)
+        self.together.barrier.wait(300)
         return self.together.whole
 
 

@@ -17,7 +17,9 @@ from sagedock.contracts.failure import LIMIT
 from sagedock.errors import AlgorithmError, PlatformError, UserError
 from sagedock.training.cluster import Alone, Cluster, Meeting
 from sagedock.training.connection import Connection, HostLost, Kind, Waits
-from tests.training.hosts import ended, ended_hosts, free_port, member, names, running
+from tests.platform import PATIENCE_SECONDS
+from tests.ports import free_port
+from tests.training.hosts import ended, ended_hosts, member, names, running
 from tests.training.member import arrays_of
 
 
@@ -107,7 +109,7 @@ def test_a_stop_ends_every_wait(tmp_path: Path) -> None:
             assert process.stdout is not None
             assert process.stdout.readline() == "waiting\n"
         hosts.processes[1].send_signal(signal.SIGTERM)
-        first, second = (process.wait(60) for process in hosts.processes[:2])
+        first, second = (process.wait(PATIENCE_SECONDS) for process in hosts.processes[:2])
         hosts.processes[2].kill()
         told = hosts.ended()
     assert (first, second) == (1, 143)
@@ -142,21 +144,23 @@ def test_hosts_wait_for_one_that_starts_late(tmp_path: Path) -> None:
     """Contract 1.11: they start at different times, in any order."""
     port, hosts = free_port(), names(3)
     with ended([member("operations", tmp_path / hosts[2], hosts[2], hosts, port)]) as processes:
-        time.sleep(1)
+        time.sleep(1)  # it looks for the others meanwhile
         processes += [member("operations", tmp_path / host, host, hosts, port) for host in hosts[:2]]
         for process in processes:
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE_SECONDS)
         assert [process.returncode for process in processes] == [0, 0, 0]
 
 
 def test_a_host_that_never_comes_is_named(tmp_path: Path) -> None:
     port, hosts = free_port(), names(3)
-    patience = {"SAGEDOCK_CLUSTER_PATIENCE": "2"}
-    started = [member("operations", tmp_path / host, host, hosts, port, **patience) for host in hosts[:2]]
+    started = [
+        member("operations", tmp_path / host, host, hosts, port, SAGEDOCK_CLUSTER_PATIENCE=patience)
+        for host, patience in ((hosts[1], "300"), (hosts[0], "10"))  # time enough for the second to come
+    ]
     with ended(started) as processes:
-        errors = [process.communicate(timeout=60)[1] for process in processes]
+        errors = [process.communicate(timeout=PATIENCE_SECONDS)[1] for process in reversed(processes)]
         assert [process.returncode for process in processes] == [1, 1]
-    assert "host 127.0.0.3 did not come within 2 s" in errors[0]
+    assert "host 127.0.0.3 did not come within 10 s" in errors[0]
     assert "host 127.0.0.1 failed: PlatformError: host 127.0.0.3 did not come" in errors[1]
 
 
@@ -166,20 +170,20 @@ def test_a_host_that_never_comes_is_named(tmp_path: Path) -> None:
 )
 def test_a_first_host_that_is_not_there_is_named(first: str, trouble: str, tmp_path: Path) -> None:
     port, hosts = free_port(), [first, "zzz"]
-    with ended([member("operations", tmp_path, "zzz", hosts, port, SAGEDOCK_CLUSTER_PATIENCE="1")]) as processes:
-        error = processes[0].communicate(timeout=60)[1]
-    assert f"host {first}, port {port}, was not reached within 1 s: {trouble}" in error
+    with ended([member("operations", tmp_path, "zzz", hosts, port, SAGEDOCK_CLUSTER_PATIENCE="5")]) as processes:
+        error = processes[0].communicate(timeout=PATIENCE_SECONDS)[1]
+    assert f"host {first}, port {port}, was not reached within 5 s: {trouble}" in error
 
 
 def test_the_hosts_of_another_job_are_no_company(tmp_path: Path) -> None:
     """The same port and the same names, but other hyperparameters."""
     port, hosts = free_port(), names(2)
     started = [
-        member("operations", tmp_path / host, host, hosts, port, hyperparameters=given, SAGEDOCK_CLUSTER_PATIENCE="2")
-        for host, given in zip(hosts, [{"epochs": "1"}, {"epochs": "2"}], strict=True)
-    ]
+        member("operations", tmp_path / host, host, hosts, port, hyperparameters=given, SAGEDOCK_CLUSTER_PATIENCE=until)
+        for host, given, until in zip(hosts, [{"epochs": "1"}, {"epochs": "2"}], ["15", "8"], strict=True)
+    ]  # the second gives up while the first still answers
     with ended(started) as processes:
-        errors = [process.communicate(timeout=60)[1] for process in processes]
+        errors = [process.communicate(timeout=PATIENCE_SECONDS)[1] for process in processes]
         assert [process.returncode for process in processes] == [1, 1]
     assert "host 127.0.0.2 did not come" in errors[0]
     assert "takes this one for none: do all hosts have the same hyperparameters" in errors[1]
@@ -189,7 +193,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with ended([member("operations", tmp_path, "127.0.0.1", names(2), port)]) as processes:
-            error = processes[0].communicate(timeout=60)[1]
+            error = processes[0].communicate(timeout=PATIENCE_SECONDS)[1]
     assert f"cannot listen on port {port}" in error
     assert "name a free one in SAGEDOCK_CLUSTER_PORT" in error
 

@@ -25,20 +25,20 @@ class Desk:
         self.port = listener.getsockname()[1]
         self.admitted: list[tuple[int, socket.socket]] = []
         reception = Reception(listener, OURS, Purpose.STAR, lambda rank, come: self.admitted.append((rank, come)))
-        self.thread = threading.Thread(target=reception.receive, args=(NAMES, Deadline(60)), daemon=True)
+        self.thread = threading.Thread(target=reception.receive, args=(NAMES, Deadline(300)), daemon=True)
         self.thread.start()
 
     def call(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), 10)
+        return socket.create_connection(("127.0.0.1", self.port), 300)
 
     def visit(self, rank: int, handshake: Handshake = OURS, purpose: Purpose = Purpose.STAR) -> socket.socket:
-        return visit("127.0.0.1", self.port, handshake, purpose, rank, Deadline(60))
+        return visit("127.0.0.1", self.port, handshake, purpose, rank, Deadline(300))
 
     def everybody_comes(self) -> None:
         with ExitStack() as closing:
             for rank in NAMES:
                 closing.enter_context(self.visit(rank))
-            self.thread.join(30)
+            self.thread.join(300)
             assert not self.thread.is_alive()
         assert {rank for rank, _ in self.admitted} == set(NAMES)
 
@@ -127,7 +127,7 @@ def test_a_listener_that_proves_nothing_is_not_believed() -> None:
         threading.Thread(target=serve, daemon=True).start()
         port = impostor.getsockname()[1]
         with pytest.raises(Exception, match="whoever answers there is no host of this job"):
-            visit("127.0.0.1", port, OURS, Purpose.STAR, 1, Deadline(0.5))
+            visit("127.0.0.1", port, OURS, Purpose.STAR, 1, Deadline(5))
 
 
 def test_the_port_is_open_where_the_hosts_name_leads() -> None:

@@ -15,7 +15,7 @@ from tests.algorithms.blazingtext.jobs import job, value
 
 TABLE = Path(__file__).parents[4] / "shared" / "data" / "text" / "ag_news_4k_train.csv"
 TRIES = 5
-SETTINGS = {"vector_dim": "10", "word_ngrams": "2", "min_count": "1", "buckets": "100000", "_threads": "2"}
+SETTINGS = {"vector_dim": "10", "word_ngrams": "2", "min_count": "1", "buckets": "100000", "_threads": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def news() -> tuple[str, str]:
 
 
 def fasttexts_accuracy(folder: Path, news: tuple[str, str], rate: float, epochs: int) -> float:
-    settings = {"dim": 10, "epoch": epochs, "lr": rate, "wordNgrams": 2, "bucket": 100_000, "thread": 2}
+    settings = {"dim": 10, "epoch": epochs, "lr": rate, "wordNgrams": 2, "bucket": 100_000, "thread": 1}
     model = None
     for _ in range(TRIES):
         with suppress(RuntimeError):  # "Encountered NaN": now and then fastText's loss is none, with the same settings

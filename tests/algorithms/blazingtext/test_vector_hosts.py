@@ -24,7 +24,7 @@ SETTINGS = VectorSettings("batch_skipgram", vector_dim=20, sampling_threshold=1,
 
 def on_hosts(size: int, work: Callable[[Cluster], Told]) -> list[Told]:
     """What `work` returns on each host of a cluster, a thread being a host."""
-    hosts, meeting = names(size), Meeting(free_port(), patience=60)
+    hosts, meeting = names(size), Meeting(free_port(), patience=300)
 
     def one(host: str) -> Told:
         job = TrainingJob("together", {}, {}, hosts, host, None)

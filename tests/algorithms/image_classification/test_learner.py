@@ -142,7 +142,7 @@ def test_the_loss_scale_follows_what_gradients_bear() -> None:
 
 def on_two_hosts(work: Any) -> list[Any]:
     """What `work` returns on each of two hosts, given its cluster: threads here, with real sockets between them."""
-    meeting, hosts = Meeting(free_port(), 60), names(2)
+    meeting, hosts = Meeting(free_port(), 300), names(2)
     clusters = [Cluster(rank, hosts, b"k" * 32, lambda: False) for rank in range(2)]
 
     def one(cluster: Cluster) -> Any:

@@ -228,13 +228,13 @@ def test_those_who_wait_are_computed_as_one_batch() -> None:
         sizes.append(len(pictures))
         if len(sizes) == 1:
             begun.set()
-            go_on.wait(60)
+            go_on.wait(300)
         return pictures.reshape(len(pictures), -1)[:, :1].astype(np.float32)
 
     combined = Combined(run)
     with ThreadPoolExecutor(32) as pool:
         first = pool.submit(combined, np.full((1, 1, 1, 1), 99, np.uint8))
-        begun.wait(60)
+        begun.wait(300)
         others = [pool.submit(combined, np.full((1, 1, 1, 1), number, np.uint8)) for number in range(20)]
         while combined.waiting < 20:
             threading.Event().wait(0.001)  # until all of them wait for the one that computes

@@ -92,7 +92,7 @@ def test_an_epoch_takes_other_documents_than_the_one_before() -> None:
 def test_a_decoder_makes_the_words_that_the_network_makes() -> None:
     one = trainer(PRODLDA)
     one.epoch(1)
-    decoder, topics = one.decoder(), torch.softmax(torch.randn(6, 4), 1)
+    decoder, topics = one.decoder(), torch.softmax(torch.randn(6, 4, generator=torch.Generator().manual_seed(4)), 1)
     codes, matrix = one.network.eval()._decoded(topics)
     expected = torch.log_softmax(codes @ matrix.T, 1).detach().numpy()
     found = torch.log_softmax(topics @ torch.from_numpy(decoder.projection).T + torch.from_numpy(decoder.bias), 1)

@@ -224,7 +224,7 @@ def test_with_streaming_off_the_forest_answers_as_it_was_trained(base: Path) -> 
     expected = detector().scores(shingled(POINTS, SIZE)).tolist()
     with Server(base, {**STILL, "SAGEMAKER_MODEL_SERVER_WORKERS": "2"}) as server:
         server.wait_ready()
-        assert len(server.workers) == 2
+        wait_until(lambda: len(server.workers) == 2, "a worker is missing", server)
         for _ in range(2):
             assert asked(server, POINTS)[SIZE - 1 :] == pytest.approx(expected, rel=1e-6)
 
