@@ -52,8 +52,7 @@ def line_chart(chart: LineChart, prefix: str) -> str:
             _diagonal(axes, [*_values(line.x for line in chart.lines), *_values(line.y for line in chart.lines)])
         _marks(axes, chart)
         if chart.y_from_zero:
-            axes.set_ylim(bottom=min(0.0, *axes.get_ylim()))
-            _zero_bottom(axes, chart)
+            _from_zero(axes, chart)
         if all(float(x).is_integer() for line in chart.lines for x in line.x) and chart.lines:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         thousands(axes)
@@ -109,10 +108,13 @@ def _diagonal(axes: Any, values: Sequence[float]) -> None:
         axes.plot(ends, ends, color=FAINT, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
 
 
-def _zero_bottom(axes: Any, chart: LineChart) -> None:
+def _from_zero(axes: Any, chart: LineChart) -> None:
+    """From 0, or what is below it, and with as much room above the highest value as is usual: the line is not cut."""
     values = _values(line.y for line in chart.lines)
-    if values and min(values) >= 0:
-        axes.set_ylim(bottom=0)
+    bottom, top = axes.get_ylim()
+    bottom = 0.0 if values and min(values) >= 0 else min(0.0, bottom)
+    highest = max(values, default=top)
+    axes.set_ylim(bottom, max(top, highest + mpl.rcParams["axes.ymargin"] * (highest - bottom)))
 
 
 def _marks(axes: Any, chart: LineChart) -> None:
