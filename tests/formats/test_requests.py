@@ -170,6 +170,8 @@ def test_null_and_nan_are_missing_in_json():
         (b"{", "the body is not JSON"),
         (b"[" * 100_000, "the body is not JSON"),
         (b"", "the body is not JSON"),
+        (b'{"instances": [[1}', r"the body is not JSON \(.* at character 18\)"),
+        (b'{"instances":\n [[1}', r"the body is not JSON \(.*line 2 column 5 "),
     ],
 )
 def test_bad_json_says_what_is_wrong(body, text):

@@ -79,7 +79,11 @@ def test_blocks_are_cut_at_lines_wherever_reading_stops(tmp_path_factory, texts,
     [
         (b"good\nba\xffd\n", "text/plain", r"0\.txt, line 2: byte 3 is 0xff, which is not UTF-8"),
         (b"good\nno \xc3", "text/plain", r"0\.txt, line 2: byte 4 is 0xc3"),
-        (b'{"text": "a"}\n\n{"text" "a"}', "application/jsonlines", r"0\.txt, line 3 is not JSON"),
+        (
+            b'{"text": "a"}\n\n{"text" "a"}',
+            "application/jsonlines",
+            r"0\.txt, line 3 is not JSON \(.* at character 9\)",
+        ),
         (b'{"text": "\\ud800"}', "application/jsonlines", r"0\.txt, line 1 is not JSON"),
         (b'{"texts": "a"}', "application/jsonlines", r"line 1: expected .*an object without a text"),
         (b'{"text": ["a"]}', "application/jsonlines", r"line 1: expected .*an object without a text"),

@@ -160,7 +160,16 @@ def _loads_carefully(text: bytes, row: int | None, place: str) -> Any:
     try:
         return json.loads(text.decode("utf-8-sig"), parse_constant=_constant)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{place} is not JSON ({str(error)[:120]}): send one valid JSON text", row=row) from error
+        raise UserError(f"{place} is not JSON ({fault(error)}): send one valid JSON text", row=row) from error
+
+
+def fault(error: Exception) -> str:
+    """What is wrong with JSON text; the place within a single line by its character alone, since `line 1` would be
+    taken for that of the file.
+    """
+    if isinstance(error, json.JSONDecodeError) and "\n" not in error.doc.rstrip():
+        return f"{error.msg} at character {error.pos + 1}"[:120]
+    return str(error)[:120]
 
 
 def _constant(text: str) -> None:

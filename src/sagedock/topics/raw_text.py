@@ -10,7 +10,7 @@ import orjson
 
 from sagedock.contracts.channels import Channel, Source
 from sagedock.errors import UserError
-from sagedock.formats import recordio
+from sagedock.formats import instances, recordio
 from sagedock.formats.media_types import JSON_LINES, PLAIN_TEXT, parse_media_type
 
 TYPES = (PLAIN_TEXT, JSON_LINES)
@@ -96,7 +96,7 @@ def _text(line: str, place: str, number: int) -> str:
         value: Any = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise UserError(
-            f'{place} is not JSON ({str(error)[:120]}): give lines such as {{"text": "..."}}', row=number
+            f'{place} is not JSON ({instances.fault(error)}): give lines such as {{"text": "..."}}', row=number
         ) from error
     if not isinstance(value, dict) or not isinstance(value.get("text"), str):
         what = "an object without a text named text" if isinstance(value, dict) else _KINDS.get(type(value), "a number")

@@ -210,6 +210,11 @@ BAD = [
     (b'{"start": "2024-01-01", "target": [Infinity]}\n', "line 1.*is not JSON", None),
     (b'{"start": "2024-01-01"\n', "data.json, line 1 is not JSON", None),
     (b'{\n"start": "2024-01-01"}\n', "data.json, line 1 is not JSON.*send one valid JSON text", None),
+    (
+        b"start,target\n2024-01-01,5\n",
+        r"line 1 is not JSON \(Expecting value at character 1\): .*; a line is a series, such as .*sagedock convert",
+        None,
+    ),
     (b'{"start": "2024-01-01", "target": [1], "cat": ["a"]}\n', "cat holds 'a': give a list of whole numbers", "cat"),
     (b'{"start": "2024-01-01", "target": [1], "cat": [0.5]}\n', "cat holds 0.5: give a list of whole numbers", "cat"),
     (b'{"start": "2024-01-01", "target": [1], "cat": [-1]}\n', r"cat\[0\] is -1: expected 0 to", "cat"),

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from sagedock.errors import UnsupportedMediaType, UserError
+from sagedock.formats import instances
 from sagedock.formats.media_types import JSON, JSON_LINES, MediaType
 from sagedock.formats.requests import require_utf8
 
@@ -179,7 +180,7 @@ def _loads(text: bytes, row: int | None) -> Any:
         return orjson.loads(text.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError as error:
         place = "the body" if row is None else f"row {row}"
-        raise UserError(f"{place} is not JSON ({str(error)[:120]}): send one valid JSON text", row=row) from error
+        raise UserError(f"{place} is not JSON ({instances.fault(error)}): send one valid JSON text", row=row) from error
 
 
 def _kind(value: Any) -> str:

@@ -38,6 +38,11 @@ _BEGINNINGS = {b"\x1f\x8b": GZIPPED_JSON, b"PAR1": PARQUET}
 _LEFT_OUT = "_SUCCESS"
 """What Hadoop and Spark leave beside their files."""
 
+_A_LINE = (
+    'a line is a series, such as {"start": "2024-01-01 00:00:00", "target": [5, null, 7]}, and sagedock convert makes '
+    "such lines of a table"
+)
+
 
 @dataclass(frozen=True)
 class Data:
@@ -193,7 +198,13 @@ def _lines(stream: BinaryIO, source: Source, file: int) -> Iterator[Raw]:
                     f"{source.name}, line {row}: longer than {LONGEST_LINE >> 20} MiB: give a series a line"
                 )
             if not line.isspace():
-                place = f"{source.name}, line {row}"
-                yield Raw(instances.value_of(line, row, place), Place(place, row), file)
+                yield Raw(_value(line, row, place := f"{source.name}, line {row}"), Place(place, row), file)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{source.name}, after line {row}: not gzip, or damaged ({error}): send it again") from error
+
+
+def _value(line: bytes, row: int, place: str) -> Any:
+    try:
+        return instances.value_of(line, row, place)
+    except UserError as error:
+        raise UserError(f"{error}; {_A_LINE}", row=row) from error
