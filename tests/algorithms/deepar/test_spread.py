@@ -1,11 +1,14 @@
 """The spread of paths: found where it is wrong, and left where it is right."""
 
+import math
+
 import numpy as np
 import pytest
 
 from sagedock.algorithms.deepar.spread import LEAST, MOST, fitted, widened
 
 HORIZON = 12
+NINTH_TENTH = 1.2816  # of the normal distribution
 
 
 def forecasts(wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -71,3 +74,14 @@ def test_windows_whose_paths_are_lost_tell_nothing() -> None:
     paths[:, 5, 4:] = np.nan
     assert np.isfinite(fitted(paths, truth)).all()
     assert fitted(np.full_like(paths, np.nan), truth) == (1.0,) * HORIZON
+
+
+@pytest.mark.parametrize("windows", [1, 2, 3, 5])
+def test_few_windows_leave_what_is_right_about_as_it_is(windows: int) -> None:
+    """A single value was enough for the factor of the first step, with which 80 % intervals covered 57 %."""
+    random, covered = np.random.default_rng(2), []
+    for _ in range(200):
+        paths, truth = random.normal(size=(windows, 100, 24)), random.normal(size=(windows, 24))
+        spread = fitted(paths.astype(np.float32), truth.astype(np.float32))
+        covered.append([math.erf(NINTH_TENTH * factor / math.sqrt(2)) for factor in spread])
+    assert np.mean(covered, axis=0).min() > 0.75

@@ -18,6 +18,8 @@ Floats = NDArray[np.float32]
 LEVELS = np.arange(1, 10) / 10
 LEAST, MOST = 0.5, 4.0
 """Bounds of the factors."""
+FEWEST = 20
+"""So many values of what came tell a factor, where there are so many: of few, the share that is held is luck."""
 _SMALLEST = 1e-30
 
 
@@ -36,7 +38,7 @@ def fitted(paths: Floats, truth: Floats) -> tuple[float, ...]:
     """
     steps, factors = np.arange(truth.shape[1]), _factors(paths.astype(np.float64), truth.astype(np.float64))
     centres, found = [], []
-    for begin, end in _blocks(len(steps)):
+    for begin, end in _blocks(np.isfinite(factors).sum(axis=0)):
         known = factors[:, begin:end][np.isfinite(factors[:, begin:end])]
         if len(known):
             centres.append((begin + end - 1) / 2)
@@ -60,10 +62,14 @@ def _factors(paths: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[
     return np.asarray(np.abs(apart) / reached, np.float64)
 
 
-def _blocks(horizon: int) -> Iterator[tuple[int, int]]:
-    """0 to 1, 1 to 2, 2 to 4, 4 to 8 and so on, the last up to the horizon."""
-    begin, end = 0, 1
+def _blocks(told: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """0 to 1, 1 to 2, 2 to 4, 4 to 8 and so on, the last up to the horizon; longer ones where less than FEWEST values
+    are told of their steps.
+    """
+    begin, end, horizon = 0, 1, len(told)
     while begin < horizon:
-        last = horizon if 2 * end > horizon else end
+        while end < horizon and told[begin:end].sum() < FEWEST:
+            end += 1
+        last = horizon if 2 * end > horizon or told[end:].sum() < FEWEST else end
         yield begin, last
         begin, end = last, 2 * end
