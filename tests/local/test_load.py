@@ -61,7 +61,7 @@ class Scripted:
                     self.requests.append(request)
                 if answer == HANG_UP:
                     return
-                with suppress(BrokenPipeError):  # a client whose patience has ended
+                with suppress(ConnectionError):  # a client whose patience has ended
                     for start in range(0, len(answer), 20):  # in pieces, as a network delivers
                         client.sendall(answer[start : start + 20])
 
@@ -93,6 +93,13 @@ def test_an_introduction_is_not_measured() -> None:
     assert (measured.answers, measured.errors) == (50, {})
     assert len(server.requests) == 53
     assert measured.latencies.sorted_ms[-1] < since * 1000, "what it was charged with began before the server went on"
+
+
+def test_an_introduction_without_an_answer_counts_for_nothing() -> None:
+    """What comes when patience is over would be more answers than there were requests."""
+    with scripted(GOOD, stall=1.0) as (port, _):
+        measured = send(Load(port, [ASK], connections=3, seconds=300, requests=50, patience=0.2, introduced=True))
+    assert (measured.answers, measured.errors) == (50, {})
 
 
 def test_every_kind_of_error_is_counted_by_its_reason() -> None:

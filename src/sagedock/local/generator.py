@@ -80,6 +80,8 @@ class Generator:
         while self.busy and (left := deadline - time.perf_counter()) > 0:
             for descriptor, event in self.poller.poll(left):
                 self._serve(descriptor, event)
+        for descriptor in list(self.busy):  # it was not answered in time, and its answer is none of the load's
+            self._replace(descriptor)
         del self.latencies[:]
         self.sent = 0
 
