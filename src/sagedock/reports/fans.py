@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from sagedock.figures import FanChart
 from sagedock.reports.drawing import FAINT, INK, SERIES, STYLE, add_legend, blank, legend_rows, svg, thousands
@@ -17,6 +18,7 @@ from sagedock.reports.drawing import FAINT, INK, SERIES, STYLE, add_legend, blan
 WIDE, HIGH = 11.2, 3.4  # inches
 _FAINTEST, _STRONGEST = 0.16, 0.34  # of the bands
 _FORECAST, _TRUTH = SERIES[0], SERIES[1]
+_HALF_A_STEP = 0.2
 _BESIDE = 40  # values that stand so sparsely that each is marked
 
 
@@ -29,12 +31,14 @@ def fan_chart(chart: FanChart, prefix: str) -> str:
         begin = len(chart.history)
         steps = np.arange(begin, begin + len(chart.middle))
         for band, style in zip(chart.bands, _shades(chart), strict=True):
-            axes.fill_between(steps, band.low, band.high, color=_FORECAST, linewidth=0, alpha=style)
+            axes.fill_between(*_area(steps, band.low, band.high), color=_FORECAST, linewidth=0, alpha=style)
         if chart.middle:
             axes.axvline(begin - 0.5, color=FAINT, linewidth=1.0, linestyle=(0, (2, 2)), zorder=1)
         axes.plot(range(begin), chart.history, color=INK, linewidth=1.0, alpha=0.75, **_marked(chart.history))
         axes.plot(steps, chart.middle, color=_FORECAST, linewidth=1.8, **_marked(chart.middle))
         axes.plot(steps[: len(chart.truth)], chart.truth, color=_TRUTH, linewidth=1.4, linestyle=(0, (5, 1.5)))
+        lone = _lone(chart.truth)
+        axes.plot(steps[lone], np.asarray(chart.truth)[lone], color=_TRUTH, linestyle="none", marker="o", markersize=4)
         _name_positions(axes, chart)
         thousands(axes)
         add_legend(drawing, handles, labels)
@@ -44,6 +48,19 @@ def fan_chart(chart: FanChart, prefix: str) -> str:
 def _marked(values: Sequence[float]) -> dict[str, Any]:
     """A point for each value where few would otherwise be hard to see, or be no line at all."""
     return {"marker": "o", "markersize": 2.6} if len(values) <= _BESIDE else {}
+
+
+def _area(steps: NDArray[np.int64], low: Sequence[float], high: Sequence[float]) -> tuple[Any, Any, Any]:
+    """Of a band; that of a single step is as wide as can be seen."""
+    if len(steps) != 1:
+        return steps, low, high
+    return (steps[0] - _HALF_A_STEP, steps[0] + _HALF_A_STEP), (*low, *low), (*high, *high)
+
+
+def _lone(values: Sequence[float]) -> NDArray[np.int64]:
+    """Where a value has none beside it to which a line could be drawn."""
+    there = np.pad(np.isfinite(np.asarray(values, np.float64)), 1)
+    return np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])
 
 
 def _shades(chart: FanChart) -> list[float]:
