@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sagedock.algorithms.deepar.parameters import Parameters
+from sagedock.formats import safetensors
+from sagedock.formats.checkpoints import Checkpoints
 from tests.algorithms.deepar.jobs import job, sines
 from tests.platform import PATIENCE_SECONDS, Job, wait_until
 
@@ -43,6 +48,24 @@ def test_a_job_that_was_cut_short_resumes_to_the_same_model(kind: str, tmp_path:
     plain = whole.again(tmp_path / "plain")
     assert plain.run() == 0
     assert digests(plain) == digests(whole)
+
+
+def test_a_job_none_of_whose_epochs_forecasts_in_finite_numbers_leaves_no_model(tmp_path: Path) -> None:
+    """It resumes behind its only epoch, whose paths are said to be lost (test_held_out shows what is said then)."""
+    made = job(tmp_path, **KINDS["seasonal"], epochs="1")
+    made.checkpoints.mkdir()
+    assert made.run() == 0, made.failure
+    written = json.loads(safetensors.read(made.checkpoints / f"{STEM}.1").metadata["told"])
+    checkpoints = Checkpoints(made.checkpoints, STEM, written["job"])
+    found = checkpoints.latest(1)
+    assert found is not None
+    assert len(found.values["held_out"]) == 1
+    checkpoints.save(replace(found, values={**found.values, "held_out": [math.inf]}))
+    again = made.again(tmp_path / "again")
+    shutil.copytree(made.checkpoints, again.checkpoints)
+    assert again.run() == 1
+    assert "training diverged" in again.failure
+    assert not list(again.model.iterdir())
 
 
 def test_a_killed_job_resumes_to_the_same_model(tmp_path: Path) -> None:

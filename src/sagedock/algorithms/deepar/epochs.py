@@ -12,7 +12,7 @@ from sagedock.algorithms.deepar.best import Best
 from sagedock.algorithms.deepar.checkpoints import Checkpoints, State
 from sagedock.algorithms.deepar.journal import Journal
 from sagedock.algorithms.deepar.settings import Settings
-from sagedock.algorithms.deepar.trainer import Epoch, Trainer
+from sagedock.algorithms.deepar.trainer import Epoch, Trainer, require_finite
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Epochs:
         """Train; the best epoch.
 
         After SIGTERM the epoch at hand counts for nothing, but for the first, before whose end the job is stopped where
-        it stands (`Context.something_to_save`).
+        it stands (`Context.something_to_save`). Raises UserError where no epoch's network forecasts in finite numbers.
         """
         best = self._resumed(trainer)
         while len(best.losses) < self.settings.epochs and not best.is_over:
@@ -41,6 +41,8 @@ class Epochs:
                 break
             if done is not None:
                 self._finish(trainer, best, done, began)
+        if best.held_out:
+            require_finite(best.held_out[best.epoch])
         self.journal.finished(best)
         return best
 
