@@ -120,7 +120,7 @@ def test_what_a_sparse_record_leaves_out_is_zero() -> None:
 @pytest.mark.parametrize(
     ("media_type", "content", "columns", "text"),
     [
-        (CSV, b"1,2,3,4\n", 3, r"part-0, line 1: expected 3 feature columns, got 4: .*label_size=1"),
+        (CSV, b"1,2,3,4\n", 3, r"part-0, line 1: expected 3 feature columns, got 4: .*set feature_dim .*label_size=1"),
         (CSV, b"1,2\n1,2,3\n", 2, r"part-0, line 2: expected 2 columns .* got 3"),
         ("text/csv;label_size=1", b"1,2\n", 2, r"expected 2 feature columns after the label, got 1"),
         (CSV, b"1,2\n3,x\n", 2, r"part-0, line 2, column 2: 'x' is not a number"),
@@ -129,7 +129,7 @@ def test_what_a_sparse_record_leaves_out_is_zero() -> None:
         (RECORDIO, framed(np.zeros(2, "<f4")) * 2 + framed(np.full(2, 1e39)), 2, r"part-0, record 3: .*infinite"),
         (RECORDIO, framed(np.full(2, 1e39)), 2, r"part-0, record 1: .*infinite"),
         (RECORDIO, framed(np.zeros(2), [0.0]) + framed(np.zeros(2)), 2, None),
-        (PARQUET, encode_table(Table(numbers(3, 4)), PARQUET), 3, r"expected 3 feature columns, got 4"),
+        (PARQUET, encode_table(Table(numbers(3, 4)), PARQUET), 3, r"expected 3 feature columns, got 4: .*set feature_dim"),
     ],
 )
 def test_faults_are_named_by_their_place(media_type: str, content: bytes, columns: int, text: str | None) -> None:

@@ -146,7 +146,7 @@ def _other_width(name: str, layout: Layout, columns: int, found: int) -> UserErr
         hint = "; if the first column is a label, say so (text/csv;label_size=1)"
     return UserError(
         f"{name}, line 1: expected {columns} feature columns{after}, got {max(0, found - layout.leading)}: give every "
-        f"line so many, or tell their real number{hint}"
+        f"line so many, or set feature_dim to their number{hint}"
     )
 
 

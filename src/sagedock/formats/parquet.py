@@ -114,8 +114,8 @@ def parts(sources: Iterable[Source], columns: int, *, labelled: bool) -> Iterato
                 found = len(reading.names) - reading.leading
                 if found != columns:
                     raise UserError(
-                        f"{source.name}: expected {columns} feature columns, got {found}: give so many, or tell their "
-                        "real number"
+                        f"{source.name}: expected {columns} feature columns, got {found}: give so many, or set "
+                        "feature_dim to their number"
                     )
                 labels = np.empty(batch.rows * reading.leading, np.float32)
                 features = np.empty((batch.rows, columns), np.float32)
