@@ -2,13 +2,14 @@
 
 Documents, measures and the table are those of benchmarks/topics.py; epochs are ntm's default, without early stopping.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv/bin/python -m benchmarks.neural_topics --data 20ng M10 --seeds 3
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv/bin/python -m benchmarks.neural_topics --data 20ng M10 news --seeds 3
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,12 @@ def main() -> None:
     parser.add_argument("--topics", type=int, default=topics.TOPICS)
     parser.add_argument("--folder", type=Path, default=topics.FOLDER, help="the shared data folder's topics")
     parser.add_argument("--only", default="", help="engines whose names hold this")
+    parser.add_argument("--given", nargs="*", default=[], metavar="NAME=VALUE", help="hyperparameters of ntm prodlda")
     options = parser.parse_args()
-    engines = {
-        "ntm prodlda": partial(ours, _network="prodlda"),
-        "ntm prodlda, _dropout 0.2": partial(ours, _network="prodlda", _dropout="0.2"),
+    given = dict(each.split("=", 1) for each in options.given)
+    engines: dict[str, Callable[..., tuple[NDArray[Any], int]]] = {
+        " ".join(["ntm prodlda", *options.given]): partial(ours, **{"_network": "prodlda", **given}),
+        "ntm prodlda, mini_batch_size 128": partial(ours, _network="prodlda", mini_batch_size="128"),
         "ntm prodlda, _coherence 0": partial(ours, _network="prodlda", _coherence="0"),
         "ntm nvdm (default)": ours,
         "plain ProdLDA in torch": plain,

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from sklearn.feature_extraction.text import CountVectorizer
 
 from containers.topics.prepare import TRAIN_AND_VALIDATION_SHARE, TRAIN_SHARE, body
@@ -82,6 +83,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=170)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    torch.set_num_threads(1)  # as a job does; sums in another order make another curve
     documents = counted(options.archive, options.seed)
     first, second = (int(share * documents.rows) for share in (TRAIN_SHARE, TRAIN_AND_VALIDATION_SHARE))
     train, validation = documents.part(0, first), documents.part(first, second)

@@ -3,12 +3,13 @@
 Each engine is given the same documents and twenty topics, for a few seeds. NPMI and uniqueness (TU) are of the top ten
 words, in the documents of training; CPU seconds are those of learning alone, on one thread.
 
-    .venv-bench/bin/python -m benchmarks.topics --data 20ng M10 --seeds 3
+    .venv-bench/bin/python -m benchmarks.topics --data 20ng M10 news --seeds 3
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import sys
 import time
@@ -33,12 +34,14 @@ from sagedock.algorithms.lda.inference import Topics
 from sagedock.algorithms.lda.sampling import CONCENTRATION_A_TOPIC, SWEEPS_A_ROUND, Settings
 from sagedock.topics import measures
 from sagedock.topics.documents import Documents
+from sagedock.topics.learning import Learner, Limits, choose
+from sagedock.topics.preparation import Preparation, english_stop_words
 
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "topics"
 TOPICS = 20
 PASSES = 5
 TOMOTOPY_SWEEPS = 200
-Learner = Callable[[Documents, int], tuple[NDArray[Any], int]]
+Engine = Callable[[Documents, int], tuple[NDArray[Any], int]]
 """From documents and a seed to (topics, words) weights, and how many passes it took."""
 
 
@@ -59,10 +62,19 @@ def m10(folder: Path) -> Documents:
     return Documents.of_rows(rows, len(ids))
 
 
-DATA = {"20ng": newsgroups, "M10": m10}
+def news(folder: Path) -> Documents:
+    """Stories of AG News, a paragraph each: stems that five stories have, without English stop words."""
+    learner = Learner(Preparation(True, english_stop_words(), "english", min_word_length=3))
+    with (folder.parent / "text" / "ag_news_4k_train.csv").open(newline="", encoding="utf-8") as file:
+        learner.feed("".join(f"{' '.join(row['text'].split())}\n" for row in csv.DictReader(file)))
+    chosen = choose(learner.tally(), Limits(size=5000, min_df=5, max_df=0.5))
+    return learner.documents(chosen.keys).of_size(len(chosen.keys))
 
 
-def ours(chains: int) -> Learner:
+DATA = {"20ng": newsgroups, "M10": m10, "news": news}
+
+
+def ours(chains: int) -> Engine:
     settings = Settings(
         topics=TOPICS,
         sweeps=DEFAULTS["_sweeps"],
@@ -104,7 +116,7 @@ def tomotopy(documents: Documents, seed: int) -> tuple[NDArray[Any], int]:
     return weights, TOMOTOPY_SWEEPS
 
 
-def gensim(passes: int) -> Learner:
+def gensim(passes: int) -> Engine:
     def learn(documents: Documents, seed: int) -> tuple[NDArray[Any], int]:
         return variational.learn(documents, TOPICS, 1.0, passes, seed)[1], passes
 
@@ -123,7 +135,7 @@ def scikit_learn(documents: Documents, seed: int) -> tuple[NDArray[Any], int]:
     return peer.fit(counts).components_, PASSES
 
 
-ENGINES: dict[str, tuple[Learner, str | None]] = {
+ENGINES: dict[str, tuple[Engine, str | None]] = {
     f"lda gibbs, {DEFAULTS['_chains']} chains (default)": (ours(DEFAULTS["_chains"]), None),
     "lda gibbs, 1 chain": (ours(1), None),
     "lda spectral": (by_moments, None),
@@ -140,7 +152,7 @@ def started(seconds: float) -> None:
     _begin[0] = seconds
 
 
-def measured(learn: Learner, documents: Documents, seed: int) -> tuple[float, float, float, float]:
+def measured(learn: Engine, documents: Documents, seed: int) -> tuple[float, float, float, float]:
     """NPMI, TU, documents a CPU second in a pass, CPU seconds."""
     started(time.process_time())
     weights, passes = learn(documents, seed)
@@ -162,7 +174,7 @@ def inference(documents: Documents) -> float:
 HEADING = "| engine | NPMI | TU | documents per CPU second | CPU seconds |\n|---|---|---|---|---|\n"
 
 
-def row(engine: str, learn: Learner, documents: Documents, seeds: int) -> str:
+def row(engine: str, learn: Engine, documents: Documents, seeds: int) -> str:
     """A line of the table: means over the seeds, and each seed's NPMI."""
     found = np.array([measured(learn, documents, seed) for seed in range(seeds)])
     npmi, unique, speed, seconds = found.mean(axis=0)

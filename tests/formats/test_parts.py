@@ -129,7 +129,7 @@ def test_what_a_sparse_record_leaves_out_is_zero() -> None:
         (RECORDIO, framed(np.zeros(2, "<f4")) * 2 + framed(np.full(2, 1e39)), 2, r"part-0, record 3: .*infinite"),
         (RECORDIO, framed(np.full(2, 1e39)), 2, r"part-0, record 1: .*infinite"),
         (RECORDIO, framed(np.zeros(2), [0.0]) + framed(np.zeros(2)), 2, None),
-        (PARQUET, encode_table(Table(numbers(3, 4)), PARQUET), 3, r"expected 3 feature columns, got 4: .*set feature_dim"),
+        (PARQUET, encode_table(Table(numbers(3, 4)), PARQUET), 3, r"expected 3 feature columns, got 4: .* feature_dim"),
     ],
 )
 def test_faults_are_named_by_their_place(media_type: str, content: bytes, columns: int, text: str | None) -> None:

@@ -133,7 +133,7 @@ PARAMETERS = (
         "_dropout",
         Real(Interval(0.0, 1.0, high_open=True)),
         "Extension of sagedock, with _network prodlda: share of a document's topics left out in a step.",
-        library_default="0.6",
+        library_default="0.4",
     ),
     Parameter(
         "_prior",
@@ -146,7 +146,7 @@ PARAMETERS = (
         Real(Interval(0.0, 1000.0)),
         "Extension of sagedock, with _network prodlda: what topics of words that meet in documents are worth, in nats "
         "a document and topic; 0 for nothing.",
-        library_default="10.0",
+        library_default="1.0",
     ),
     Parameter("_seed", Integer(Interval(0)), "Extension of sagedock: seed of all random numbers.", default=0),
     Parameter("_data_format", Text(), "Accepted without effect.", default="record"),
@@ -228,12 +228,12 @@ def learning_rate(values: Values) -> float:
 
 def dropout(values: Values) -> float:
     """Share of a document's topics left out in a step."""
-    return float(values.get("_dropout", 0.6)) if values["_network"] == PRODLDA else 0.0
+    return float(values.get("_dropout", 0.4)) if values["_network"] == PRODLDA else 0.0
 
 
 def coherence(values: Values) -> float:
     """What coherent topics are worth."""
-    return float(values.get("_coherence", 10.0)) if values["_network"] == PRODLDA else 0.0
+    return float(values.get("_coherence", 1.0)) if values["_network"] == PRODLDA else 0.0
 
 
 def prior(values: Values) -> float:
