@@ -27,6 +27,8 @@ AUTO = "auto"
 NVDM, PRODLDA = "nvdm", "prodlda"
 SIGMOID, TANH, RELU, SOFTPLUS = "sigmoid", "tanh", "relu", "softplus"
 OPTIMIZERS = ("sgd", "adam", "adagrad", "adadelta", "rmsprop")
+DROPOUT, PRIOR, COHERENCE = 0.4, 1.0, 1.0
+"""What prodlda has where the job says nothing (docs/decisions/0045)."""
 MOST_WORDS, MOST_TOPICS, MOST_UNITS, MOST_LAYERS = 1_000_000, 1000, 100_000, 32
 
 
@@ -133,20 +135,20 @@ PARAMETERS = (
         "_dropout",
         Real(Interval(0.0, 1.0, high_open=True)),
         "Extension of sagedock, with _network prodlda: share of a document's topics left out in a step.",
-        library_default="0.4",
+        library_default=str(DROPOUT),
     ),
     Parameter(
         "_prior",
         Real(Interval(0.001, 100.0)),
         "Extension of sagedock, with _network prodlda: the parameter of the Dirichlet prior.",
-        library_default="1.0",
+        library_default=str(PRIOR),
     ),
     Parameter(
         "_coherence",
         Real(Interval(0.0, 1000.0)),
         "Extension of sagedock, with _network prodlda: what topics of words that meet in documents are worth, in nats "
         "a document and topic; 0 for nothing.",
-        library_default="1.0",
+        library_default=str(COHERENCE),
     ),
     Parameter("_seed", Integer(Interval(0)), "Extension of sagedock: seed of all random numbers.", default=0),
     Parameter("_data_format", Text(), "Accepted without effect.", default="record"),
@@ -228,17 +230,17 @@ def learning_rate(values: Values) -> float:
 
 def dropout(values: Values) -> float:
     """Share of a document's topics left out in a step."""
-    return float(values.get("_dropout", 0.4)) if values["_network"] == PRODLDA else 0.0
+    return float(values.get("_dropout", DROPOUT)) if values["_network"] == PRODLDA else 0.0
 
 
 def coherence(values: Values) -> float:
     """What coherent topics are worth."""
-    return float(values.get("_coherence", 1.0)) if values["_network"] == PRODLDA else 0.0
+    return float(values.get("_coherence", COHERENCE)) if values["_network"] == PRODLDA else 0.0
 
 
 def prior(values: Values) -> float:
     """The parameter of the Dirichlet prior."""
-    return float(values.get("_prior", 1.0))
+    return float(values.get("_prior", PRIOR))
 
 
 def _is_left_to(values: Values, name: str) -> bool:
