@@ -40,7 +40,7 @@ texts = st.lists(st.tuples(tokens, st.sampled_from(SEPARATORS)), min_size=1, max
 
 
 def supervised(folder: Path, text: bytes, **given: Any) -> Any:
-    """fastText's supervised model of `text`; small and not trained at all unless `given` says so."""
+    """fastText's supervised model of `text`, small and not trained: that takes memory of zeros (`fasttexts`)."""
     file = folder / "train.txt"
     file.write_bytes(text)
     chosen = {"dim": 4, "epoch": 0, "bucket": 1000, "thread": 1, "verbose": 0, "minCount": 1} | given
