@@ -19,6 +19,7 @@ from sagedock.algorithms.image_classification.formats import Format, Size, check
 from sagedock.errors import UserError
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
     from PIL.ImageFile import ImageFile
 
 Pixels = NDArray[np.uint8]
@@ -64,11 +65,14 @@ def _by_pillow(encoded: bytes, kind: Format, place: str, *, colour: bool) -> Pix
         with _opened(encoded, kind) as image:
             check_pixels(Size(image.height, image.width), place)
             image.load()
-            return _pixels(image, colour=colour)
+            plain = _plain(image, "RGB" if colour else "L")
+        del image  # what it holds is given back before the array is made
+        pixels = np.asarray(plain)
     except (*_DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UserError(
             f"{place}: the {kind.value} picture is damaged or cut off ({error}): write it again, or leave it out"
         ) from error
+    return pixels.reshape(*pixels.shape[:2], -1)
 
 
 def _opened(encoded: bytes, kind: Format) -> ImageFile:
@@ -85,13 +89,12 @@ def _opened(encoded: bytes, kind: Format) -> ImageFile:
     return readers[kind](BytesIO(encoded))
 
 
-def _pixels(image: ImageFile, *, colour: bool) -> Pixels:
-    """Transparency is left out, and 16 bits a channel become the upper eight, whatever the mode."""
+def _plain(image: ImageFile, mode: str) -> Picture:
+    """In `mode`, RGB or L: transparency is left out, and 16 bits a channel become the upper eight."""
     from PIL import Image
 
     image.info.pop("transparency", None)
-    plain: Image.Image = image
+    plain: Picture = image
     if image.mode.startswith("I"):
         plain = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    pixels = np.asarray(plain.convert("RGB" if colour else "L"))
-    return pixels.reshape(*pixels.shape[:2], -1)
+    return plain if plain.mode == mode else plain.convert(mode)
