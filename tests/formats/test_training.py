@@ -391,7 +391,7 @@ def test_reading_csv_takes_less_than_two_and_a_half_times_the_matrix(tmp_path):
     rows = np.random.default_rng(0).normal(size=(1000, 29)).astype(np.float32).tolist()
     path.write_bytes("".join(",".join(map(repr, row)) + "\n" for row in rows).encode() * 400)
     done = subprocess.run([sys.executable, "-c", MEASURE, path], capture_output=True, text=True, check=True)
-    assert 1 < float(done.stdout) < 2.5
+    assert 0.9 < float(done.stdout) < 2.5  # pages of libraries may go meanwhile, where memory is short
 
 
 @pytest.mark.parametrize(

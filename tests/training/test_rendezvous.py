@@ -11,6 +11,7 @@ import pytest
 
 from sagedock.training.handshake import CHALLENGE_BYTES, PROOF_BYTES, Handshake, Purpose, key
 from sagedock.training.rendezvous import VISITORS, Deadline, Reception, listen, listening, visit
+from tests.ports import free_port
 
 OURS = Handshake(key({"job": "ours"}), 4)
 THEIRS = Handshake(key({"job": "theirs"}), 4)
@@ -21,7 +22,7 @@ class Desk:
     """A reception in a thread, at a port of its own."""
 
     def __init__(self) -> None:
-        listener = listening("127.0.0.1", 0)
+        listener = listening("127.0.0.1", free_port())
         self.port = listener.getsockname()[1]
         self.admitted: list[tuple[int, socket.socket]] = []
         reception = Reception(listener, OURS, Purpose.STAR, lambda rank, come: self.admitted.append((rank, come)))
