@@ -22,6 +22,7 @@ VARIABLE = "SAGEDOCK_REQUIRE_ALL"
 hypothesis.settings.register_profile(
     "sagedock",
     deadline=None,  # time never decides a test
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],  # nor does drawing that takes 30 seconds
     derandomize=os.environ.get(VARIABLE) == "1",  # nor does chance there; elsewhere each run looks further
 )
 hypothesis.settings.load_profile("sagedock")

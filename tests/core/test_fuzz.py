@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sagedock.contracts.machine import cpu_count
 from tests.core.fuzz import KERNELS, build, run
 
 INPUTS = 100_000
@@ -29,10 +29,10 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runs(
     program: Path, request: pytest.FixtureRequest
 ) -> Iterator[dict[str, Future[subprocess.CompletedProcess[str]]]]:
-    """Those of the kernels whose tests were chosen, as many at once as there are processors."""
+    """Those of the kernels whose tests were chosen, as many at once as there are processors: each may take 420 MB."""
     specifications = (getattr(item, "callspec", None) for item in request.session.items)
     chosen = {one.params.get("kernel") for one in specifications if one is not None}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cpu_count()) as pool:
         yield {
             kernel: pool.submit(run, program, kernel, FEWER.get(kernel, INPUTS), 0)
             for kernel in KERNELS

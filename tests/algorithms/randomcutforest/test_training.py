@@ -411,7 +411,8 @@ def test_a_forest_that_memory_cannot_hold_is_refused_before_the_pass(
 ) -> None:
     """rcf section 5: with the bytes that it needs and those there are. Short files cannot fill the sample."""
     wide = np.zeros((60, 10_000), np.float32)
-    job = make_job(train=wide, num_trees="1000", num_samples_per_tree="2048")
+    most = {"num_trees": "1000", "num_samples_per_tree": "2048", "_streaming": "true"}  # 901 GB
+    job = make_job(train=wide, **most)
     if content_type == RECORDIO:
         job.add_channel("train", {"rows": encode_table(Table(wide), RECORDIO)}, ContentType=RECORDIO)
     assert job.run() == 1
