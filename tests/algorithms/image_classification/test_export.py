@@ -42,7 +42,8 @@ def test_our_own_bottlenecks_and_wide_stem(tmp_path: Path) -> None:
     described = served.description(made)
     run = engine.opened(served.exported(made, described, tmp_path), described)
     shown = served.pictures((3, 33, 33), 2)
-    np.testing.assert_allclose(run(shown), served.expected(made, shown), atol=1e-4, rtol=0)
+    # over 200 layers the two round 1e-4 to 4e-4 apart, by the pictures and by what instructions the processor has
+    np.testing.assert_allclose(run(shown), served.expected(made, shown), atol=1e-3, rtol=0)
 
 
 def test_multi_label_answers_are_independent(tmp_path: Path) -> None:
