@@ -59,7 +59,9 @@ def answers(loaded: Loaded, features: Floats, content_type: str = CSV) -> list[o
     return found
 
 
-@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(features=tables, order=st.randoms(use_true_random=False))
 def test_a_record_gets_the_same_answer_alone_in_any_batch_order_and_format(
     loaded: Loaded, features: Floats, order: random.Random

@@ -323,7 +323,7 @@ def state_dict(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return file.read_bytes()
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_damaged_state_dict_is_read_or_refused_and_nothing_else(
     data: st.DataObject, state_dict: bytes, tmp_path: Path
