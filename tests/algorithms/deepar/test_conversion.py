@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,6 @@ from sagedock.algorithms.deepar.channel import read
 from sagedock.algorithms.deepar.conversion import Plan, to_records, to_table
 from sagedock.algorithms.deepar.frequency import Frequency
 from sagedock.algorithms.deepar.long_table import Columns
-from sagedock.cli import main
 from sagedock.errors import UserError
 from tests.algorithms.deepar.toys import channel, values
 
@@ -199,14 +200,22 @@ def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str) -> None:
         to_table(tmp_path / "data.json", tmp_path / "t.csv", DAYS, Columns())
 
 
-def test_the_command_converts_both_ways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_converts_both_ways(tmp_path: Path) -> None:
+    """As a process: the command sets up the logging of the process it is in."""
     source, lines, back = tmp_path / "load.csv.gz", tmp_path / "data.json", tmp_path / "back.csv"
     source.write_bytes(gzip.compress(b"when,load\n2024-01-01 00:00:00,5.5\n2024-01-01 02:00:00,6\n"))
-    given = ["--freq", "H", "--item", "", "--time", "when", "--target", "load"]
-    assert main(["convert", str(source), str(lines), *given]) == 0
-    assert capsys.readouterr().out == f"1 series of 3 points written to {lines}\n"
+
+    def convert(given: Path, made: Path, frequency: str = "H") -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "sagedock", "convert", str(given), str(made), "--freq", frequency]
+        command += ["--item", "", "--time", "when", "--target", "load"]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    done = convert(source, lines)
+    assert (done.returncode, done.stdout) == (0, f"1 series of 3 points written to {lines}\n"), done.stderr
     assert json.loads(lines.read_text()) == {"start": "2024-01-01 00:00:00", "target": [5.5, None, 6]}
-    assert main(["convert", str(lines), str(back), *given]) == 0
+    done = convert(lines, back)
+    assert done.returncode == 0, done.stderr
     assert pandas.read_csv(back)["load"].tolist()[0] == 5.5
-    assert main(["convert", str(source), str(lines), "--freq", "hour"]) == 1
-    assert "--freq 'hour': expected a whole number" in capsys.readouterr().err
+    done = convert(source, lines, "hour")
+    assert done.returncode == 1
+    assert "--freq 'hour': expected a whole number" in done.stderr
