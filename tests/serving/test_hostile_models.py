@@ -12,6 +12,7 @@ import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -339,31 +340,34 @@ def test_a_trusted_pickle_is_loaded(tmp_path: Path) -> None:
     assert load(tmp_path, None, settings).model.feature_count == 5
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_unreadable_files_are_named_with_the_remedy(tmp_path: Path) -> None:
-    model = write_model(tmp_path / "ml") / "model"
-    (model / ARTEFACT).chmod(0)
-    for parent in (tmp_path, *tmp_path.parents[:3]):
-        parent.chmod(0o755)
+LOADING_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from sagedock.contracts.hosting import HostingSettings
+from sagedock.errors import ModelError
+from sagedock.serving.loading import load
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+try:
+    load(Path(sys.argv[1]), None, HostingSettings())
+except ModelError as error:
+    print(error)
+"""
 
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.setgroups([])
-        os.setgid(65534)
-        os.setuid(65534)
-        try:
-            load(model, None, HostingSettings())
-        except ModelError as error:
-            os.write(writer, str(error).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with open(reader, "rb") as pipe:  # noqa: PTH123 - a descriptor has no path
-        said = pipe.read().decode()
-    os.waitpid(child, 0)
-    assert f"cannot read {model / ARTEFACT}" in said
-    assert "Permission denied" in said
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_unreadable_files_are_named_with_the_remedy() -> None:
+    """In a folder of its own, that others may enter as they may not those of pytest."""
+    with TemporaryDirectory() as folder:
+        model = write_model(Path(folder) / "ml") / "model"
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            path.chmod(0o755)
+        (model / ARTEFACT).chmod(0)
+        command = [sys.executable, "-c", LOADING_AS_NOBODY, str(model)]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f"cannot read {model / ARTEFACT}" in told
+    assert "Permission denied" in told
 
 
 def test_a_good_directory_is_as_it_was(tmp_path: Path) -> None:
