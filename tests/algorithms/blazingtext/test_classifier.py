@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sagedock.algorithms.blazingtext import corpus, probabilities
@@ -20,6 +20,10 @@ from tests.algorithms.blazingtext.corpora import in_blocks, texts, topics, with_
 pytestmark = pytest.mark.usefixtures("way")
 
 LABELS = 7
+AT_AN_EDGE = (
+    f"naïve movie __label__ é é __label__ the __label__ 日本 __label__1 __label__ movie the the {'x' * 50} {'x' * 50}"
+)
+"""A text of which a label's score lies between two entries of fastText's table of sigmoids."""
 TEXT = topics(600, labels=LABELS).encode() + b"__label__1 the movie was excellent\n"
 
 
@@ -39,15 +43,29 @@ def lines(count: int) -> list[str]:
     return [line.partition(" ")[2] for line in topics(count, labels=LABELS, seed=5).splitlines()]
 
 
+def steps(ours: Classifier, line: str) -> dict[str, float]:
+    """By how much each label's probability may differ: where a score lies at an edge of fastText's table of sigmoids,
+    rounding decides which entry is taken."""
+    names = [label.decode() for label in ours.dictionary.labels]
+    if ours.loss not in {probabilities.NEGATIVE, probabilities.ONE_VS_ALL}:
+        return dict.fromkeys(names, 0.0)
+    rows, _ = ours.dictionary.line(line.encode())
+    scores, table = ours.output @ ours.input[rows].mean(axis=0), probabilities.sigmoid_table()
+    low, high = (probabilities.tabled_sigmoid(scores + np.float32(apart), table) for apart in (-1e-5, 1e-5))
+    return dict(zip(names, (high - low).tolist(), strict=True))
+
+
 def check(models: tuple[Any, Classifier], line: str) -> None:
     theirs, ours = models
     found = ours.predict([line.encode()], k=LABELS)[0]
     probability = {ours.dictionary.labels[label].decode(): p for label, p in zip(*vars(found).values(), strict=True)}
     labels, expected = theirs.predict(line, k=LABELS)
-    assert [probability[label] for label in labels] == pytest.approx(expected.tolist(), abs=1e-5)
+    step = steps(ours, line)
+    for label, value in zip(labels, expected.tolist(), strict=True):
+        assert probability[label] == pytest.approx(value, abs=1e-5 + step[label])
     assert np.all(np.diff(found.probabilities) <= 0)
     assert len(found.labels) == LABELS
-    assert found.probabilities[0] == pytest.approx(expected[0], abs=1e-5)
+    assert found.probabilities[0] == pytest.approx(expected[0], abs=1e-5 + max(step.values()))
 
 
 def test_probabilities_are_fasttexts(models: tuple[Any, Classifier]) -> None:
@@ -57,6 +75,7 @@ def test_probabilities_are_fasttexts(models: tuple[Any, Classifier]) -> None:
 
 
 @given(texts)
+@example(AT_AN_EDGE)
 def test_of_any_text_too(models: tuple[Any, Classifier], text: str) -> None:
     check(models, text.replace("\n", " "))
 
