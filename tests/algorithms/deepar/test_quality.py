@@ -24,13 +24,22 @@ def waves(count: int, length: int) -> list[dict[str, object]]:
     return found
 
 
-def test_waves_are_forecast_as_well_as_the_built_in_does(tmp_path: Path) -> None:
-    """deepar 27: the mean wQuantileLoss of 200 waves after 20 epochs."""
+def loss(base: Path, seed: int) -> float:
+    """The mean wQuantileLoss of 200 waves after 20 epochs."""
     whole = waves(200, 400 + HORIZON)
-    learnt = [{**record, "target": record["target"][:400]} for record in whole]
-    sizes = {"context_length": "24", "prediction_length": str(HORIZON), "epochs": "20", "mini_batch_size": "32"}
-    made = job(tmp_path, train=learnt, test=whole, num_cells="40", learning_rate="0.005", **sizes)
+    learnt = [{**record, "target": record["target"][:400]} for record in whole]  # type: ignore[index] # a list
+    sizes = {"context_length": "24", "prediction_length": str(HORIZON), "epochs": "20", "mini_batch_size": "4"}
+    made = job(base, train=learnt, test=whole, num_cells="40", learning_rate="0.002", _seed=str(seed), **sizes)
     done = made.process()
     assert done.returncode == 0, done.stderr
-    (loss,) = re.findall(r"test mean_wQuantileLoss <loss>=(\S+)", done.stdout)
-    assert float(loss) <= 0.05
+    (told,) = re.findall(r"test mean_wQuantileLoss <loss>=(\S+)", done.stdout)
+    return float(told)
+
+
+def test_waves_are_forecast_as_well_as_the_built_in_does(tmp_path: Path) -> None:
+    """deepar 27.
+
+    A processor that rounds otherwise is as good as another seed: one of five was above the bound with 200 larger steps
+    instead of these 1,000. The mean of two lies more than three deviations below it.
+    """
+    assert np.mean([loss(tmp_path / str(seed), seed) for seed in range(2)]) <= 0.05
