@@ -368,9 +368,7 @@ import pyarrow.csv
 from sagedock.contracts.channels import Channel, Source
 from sagedock.formats.media_types import parse_media_type
 from sagedock.formats.training import read_table
-
-def kilobytes(name):
-    return next(int(line.split()[1]) for line in Path("/proc/self/status").open() if line.startswith(name))
+from tests.memory import kilobytes
 
 def read(path):
     return read_table([Source(str(path), lambda: path.open("rb"), path)], parse_media_type("csv"))

@@ -184,11 +184,11 @@ def test_matrices_are_mapped_and_not_read(tmp_path: Path) -> None:
     )
     fasttext_file.write(tmp_path / "large.bin", model)
     program = (
-        "import resource, sys\nfrom pathlib import Path\nfrom sagedock.algorithms.blazingtext import fasttext_file\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "import sys\nfrom pathlib import Path\nfrom sagedock.algorithms.blazingtext import fasttext_file\n"
+        "from tests.memory import kilobytes\nbefore = kilobytes('VmRSS')\n"
         "model = fasttext_file.read(Path(sys.argv[1]))\n"
         "assert not model.input[model.dictionary.rows // 2].any() and model.output.all()\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+        "print(kilobytes('VmHWM') - before)\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "large.bin")]
     grown = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

@@ -216,9 +216,7 @@ _WORST = """
 import sys
 from pathlib import Path
 from sagedock.algorithms.image_classification.decoding import decode
-
-def kilobytes(name):
-    return next(int(line.split()[1]) for line in Path("/proc/self/status").open() if line.startswith(name))
+from tests.memory import kilobytes
 
 small, large = (Path(name).read_bytes() for name in sys.argv[1:])
 decode(small, "x", colour=True)  # the libraries' own pages are in use before
@@ -226,7 +224,6 @@ before = kilobytes("VmRSS")
 pixels = decode(large, "x", colour=True)
 print((kilobytes("VmHWM") - before) * 1024 / (pixels.shape[0] * pixels.shape[1]))
 """
-"""Peak memory of a process whose own is counted alone: ru_maxrss begins with the highest of the one that started it."""
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "RGB", "LA", "I;16", "CMYK", "P", "progressive"])

@@ -361,10 +361,11 @@ def test_sigterm_during_the_pass_leaves_nothing(make_job: Callable[..., Job]) ->
 
 
 PEAK = """
-import os, resource, sys
+import os
 from sagedock.training.run import run
+from tests.memory import kilobytes
 assert run(dict(os.environ)) == 0
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print("peak", kilobytes("VmHWM") // 1024)
 """
 
 
