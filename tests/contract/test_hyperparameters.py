@@ -7,7 +7,7 @@ import math
 import string
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sagedock.contracts.hyperparameters import (
@@ -72,7 +72,6 @@ def spellings(bare: str) -> st.SearchStrategy[str]:
     return st.tuples(blanks, st.sampled_from(forms), blanks).map("".join)
 
 
-@settings(deadline=None)
 @given(st.data(), st.integers(1, 2**31 - 1))
 def test_an_integer_is_the_same_however_it_is_spelled(data, number):
     """Contract B01 to B03, B05; issue 2 item 3."""
@@ -80,7 +79,6 @@ def test_an_integer_is_the_same_however_it_is_spelled(data, number):
     assert DECLARATION.parse({"rounds": data.draw(spellings(bare))})["rounds"] == number
 
 
-@settings(deadline=None)
 @given(st.data(), st.floats(-3e38, 3e38, allow_nan=False, allow_infinity=False))
 def test_a_real_is_the_same_however_it_is_spelled(data, number):
     """Contract B04."""
@@ -88,7 +86,6 @@ def test_a_real_is_the_same_however_it_is_spelled(data, number):
     assert parse(any_real=data.draw(spellings(bare)))["any_real"] == number
 
 
-@settings(deadline=None)
 @given(
     st.data(),
     st.sampled_from([(True, "true"), (True, "1"), (True, "yes"), (False, "false"), (False, "0"), (False, "no")]),
@@ -100,7 +97,6 @@ def test_a_boolean_is_the_same_in_any_case(data, case):
     assert parse(flag=data.draw(spellings(cased)))["flag"] is value
 
 
-@settings(deadline=None)
 @given(st.data(), st.lists(st.sampled_from(["auc", "rmse", "mae"]), min_size=1, max_size=4))
 def test_a_list_is_the_same_as_json_python_or_comma_text(data, names):
     """Contract 1.3.1 (lists), xgboost.md's decision on statement 14."""
@@ -116,7 +112,6 @@ def test_a_list_is_the_same_as_json_python_or_comma_text(data, names):
     assert parse(names=text)["names"] == tuple(names)
 
 
-@settings(deadline=None)
 @given(st.sampled_from([True, False]), st.integers(1, 1000), st.floats(0, 1), st.lists(st.integers(1, 9), min_size=1))
 def test_real_json_values_are_read_as_their_text_would_be(flag, rounds, rate, layers):
     """Local callers write numbers and booleans without quotes (contract 1.3.1)."""
@@ -125,7 +120,6 @@ def test_real_json_values_are_read_as_their_text_would_be(flag, rounds, rate, la
     assert values["layers"] == tuple(layers)
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=4), min_size=1, max_size=4), st.data())
 def test_a_nested_list_is_the_same_however_it_is_spelled(groups, data):
     text = data.draw(spellings(json.dumps(groups)))
@@ -139,7 +133,6 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES) | st.text(), st.text() | JSON_VALUES, max_size=8))
 def test_any_mapping_is_read_or_refused_as_the_users_mistake(raw):
     """Whatever is written, the outcome is values or a UserError that fits the failure file."""
@@ -154,7 +147,6 @@ def test_any_mapping_is_read_or_refused_as_the_users_mistake(raw):
     assert all(line.isprintable() for line in report.splitlines())
 
 
-@settings(deadline=None)
 @given(
     st.text(string.printable, max_size=20),
     st.sampled_from([each.name for each in DECLARATION.parameters if each.name != "rounds"]),

@@ -72,7 +72,7 @@ SAMPLES = arrays.arrays(
 
 
 @given(SAMPLES, st.integers(-5, 2**64), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_forest_and_any_points_are_as_numpy_has_them(samples, seed, data):
     forest = build(samples, seed)
     with without_core():

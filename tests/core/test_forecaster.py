@@ -160,7 +160,7 @@ RAW = st.floats(-1e30, 1e30) | st.floats(-100, 100) | st.sampled_from([np.nan, n
 
 
 @given(st.sampled_from(sorted(PARAMETERS)), st.lists(RAW, min_size=3, max_size=3), st.floats(1e-10, 1e10))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_parameters_are_drawn_as_python_draws(likelihood: str, parameters: list[float], scale: float) -> None:
     wanted = tuple(parameters[: len(PARAMETERS[likelihood])])
     made = drawn(likelihood, wanted, scale, 3)

@@ -44,7 +44,7 @@ def pixels(seed: int, *shape: int) -> np.ndarray:
 SIDES = st.integers(1, 90)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data(), st.integers(0, 99), st.sampled_from([1, 3]), SIDES, SIDES, SIDES, SIDES)
 def test_any_window_of_any_size_is_what_pillow_makes(
     data: st.DataObject, seed: int, channels: int, height: int, width: int, high: int, wide: int
@@ -61,7 +61,7 @@ def test_large_pictures_are_what_pillow_makes(size: tuple[int, int]) -> None:
     agree(lambda: resampled(picture, Size(256, 341), Window(16, 58, 224, 224)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 99), SIDES, SIDES, *[st.integers(-255, 255)] * 3)
 def test_shifted_colours_are_what_numpy_makes(
     seed: int, height: int, width: int, hue: int, lightness: int, saturation: int

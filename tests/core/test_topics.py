@@ -49,7 +49,7 @@ def test_every_instruction_set_and_numpy_draw_the_same_topics(each_native: core.
         assert state(chain(found, topics, seed=7)) == compiled
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**64 - 1), st.integers(0, 30), st.integers(1, 40), st.integers(1, 24))
 def test_counts_are_those_of_the_assignments(seed: int, rows: int, vocabulary: int, topics: int) -> None:
     """Whatever the documents: what is counted on the way is what there is to count, with the core and without."""
@@ -118,7 +118,7 @@ def test_every_instruction_set_and_numpy_find_the_same_mixtures(each_native: cor
     assert mixtures.sum(axis=1, dtype=np.float64) == pytest.approx(np.ones(found.rows), abs=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 20))
 def test_a_document_is_answered_as_it_would_be_alone(seed: int, topics: int) -> None:
     """A batch answers as its documents do alone (issue 6, item 3)."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -59,9 +59,7 @@ def answers(loaded: Loaded, features: Floats, content_type: str = CSV) -> list[o
     return found
 
 
-@hypothesis_settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=40)
 @given(features=tables, order=st.randoms(use_true_random=False))
 def test_a_record_gets_the_same_answer_alone_in_any_batch_order_and_format(
     loaded: Loaded, features: Floats, order: random.Random

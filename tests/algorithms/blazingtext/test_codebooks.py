@@ -33,7 +33,7 @@ def decoded(matrix: QuantisedMatrix) -> np.ndarray:
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), st.integers(1, 4), st.integers(0, 30), st.integers(1, 256))
 def test_the_core_finds_what_numpy_finds(data: st.DataObject, width: int, rows: int, count: int) -> None:
     if core.native is None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sagedock import core
@@ -127,7 +127,6 @@ K = st.one_of(st.none(), st.integers(1, 12), st.integers(1, 999_999_999))
 
 
 @given(given_texts=st.lists(texts, min_size=1, max_size=4), k=K, writer=WRITERS)
-@settings(deadline=None)
 def test_any_texts_have_the_same_answer(
     model: TextClassifier, given_texts: list[str], k: int | None, writer: Callable[[Any], bytes]
 ) -> None:
@@ -171,7 +170,6 @@ PIECES = st.sampled_from(
     piece=st.one_of(PIECES, st.binary(max_size=3)),
     cut=st.integers(0, 4),
 )
-@settings(deadline=None)
 def test_damaged_requests_are_left_to_the_long_way_or_answered_as_there(
     model: TextClassifier, chosen: tuple[str, bytes], at: float, piece: bytes, cut: int
 ) -> None:

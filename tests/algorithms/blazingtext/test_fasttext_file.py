@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sagedock.algorithms.blazingtext import fasttext_file
@@ -244,7 +244,6 @@ def files(draw: st.DrawFn) -> FastTextFile:
     return FastTextFile(_arguments(dim, ngrams, method), dictionary, matrix(dictionary.rows), matrix(outputs))
 
 
-@settings(deadline=None)
 @given(files())
 def test_any_model_comes_back(tmp_path_factory: pytest.TempPathFactory, model: FastTextFile) -> None:
     file = tmp_path_factory.getbasetemp() / "any.bin"

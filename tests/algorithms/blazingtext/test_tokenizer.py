@@ -89,7 +89,7 @@ TEXTS = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(TEXTS)
 def test_the_core_and_python_write_the_same(text: bytes) -> None:
     if core.native is None:
@@ -99,7 +99,7 @@ def test_the_core_and_python_write_the_same(text: bytes) -> None:
         assert [Tokenizer(way.lower_case, way.tokenise).rewrite(text) for way in WAYS] == compiled
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TEXTS, st.lists(st.integers(0, 60), max_size=5))
 def test_blocks_cut_anywhere_have_the_tokens_of_the_whole(text: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
@@ -108,7 +108,7 @@ def test_blocks_cut_anywhere_have_the_tokens_of_the_whole(text: bytes, cuts: lis
     assert [line.split() for line in b"".join(BOTH.blocks(blocks)).split(b"\n")] == whole
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TEXTS)
 def test_rewriting_twice_is_rewriting_once(text: bytes) -> None:
     """What was tokenised beforehand is served like raw text."""

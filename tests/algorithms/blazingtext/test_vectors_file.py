@@ -7,7 +7,7 @@ from pathlib import Path
 import gensim
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -29,7 +29,6 @@ def test_the_bytes_of_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "v.txt").read_bytes() == (b"2 2\na 1 -0.100000001\nb 9.99999968e-21 123456792\n")
 
 
-@settings(deadline=None)
 @given(values=arrays.arrays(np.float32, st.tuples(st.just(len(WORDS)), st.integers(1, 6)), elements=FLOATS))
 def test_any_numbers_come_back(tmp_path_factory: pytest.TempPathFactory, values: np.ndarray) -> None:
     file = tmp_path_factory.getbasetemp() / "any.txt"

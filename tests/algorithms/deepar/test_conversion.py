@@ -13,7 +13,7 @@ from typing import Any
 import pandas
 import pyarrow
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -147,7 +147,6 @@ def test_a_frequency_far_too_fine_is_told(tmp_path: Path) -> None:
     ),
     st.sampled_from(["csv", "parquet"]),
 )
-@settings(deadline=None)
 def test_the_way_there_and_back_leads_to_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory, series: dict[str, Any], kind: str
 ) -> None:

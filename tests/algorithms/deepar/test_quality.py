@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from tests.algorithms.deepar.jobs import job
 HORIZON = 24
 
 
-def waves(count: int, length: int) -> list[dict[str, object]]:
+def waves(count: int, length: int) -> list[dict[str, Any]]:
     """The daily waves of the built-in's synthetic example: a level, an amplitude and a phase each, and noise."""
     random = np.random.default_rng(0)
     hours = np.arange(length)
@@ -27,7 +28,7 @@ def waves(count: int, length: int) -> list[dict[str, object]]:
 def loss(base: Path, seed: int) -> float:
     """The mean wQuantileLoss of 200 waves after 20 epochs."""
     whole = waves(200, 400 + HORIZON)
-    learnt = [{**record, "target": record["target"][:400]} for record in whole]  # type: ignore[index] # a list
+    learnt = [{**record, "target": record["target"][:400]} for record in whole]
     sizes = {"context_length": "24", "prediction_length": str(HORIZON), "epochs": "20", "mini_batch_size": "4"}
     made = job(base, train=learnt, test=whole, num_cells="40", learning_rate="0.002", _seed=str(seed), **sizes)
     done = made.process()

@@ -238,7 +238,7 @@ def test_a_pixel_takes_no_more_memory_than_is_said(tmp_path: Path, mode: str) ->
     assert 3 <= float(ran.stdout) <= 12
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.binary(max_size=400), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"RIFF"])
 )

@@ -305,7 +305,7 @@ _JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(_DESCRIBED)), _JSON, max_size=3))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_description_is_taken_whole_or_refused(change: dict[str, object]) -> None:
     try:
         found = Description.of(json.dumps({**_DESCRIBED, **change}).encode())
@@ -315,7 +315,7 @@ def test_any_description_is_taken_whole_or_refused(change: dict[str, object]) ->
 
 
 @given(st.binary(max_size=60))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_bytes_are_no_description(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         Description.of(content)

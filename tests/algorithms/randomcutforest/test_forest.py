@@ -57,7 +57,7 @@ SAMPLES = arrays.arrays(
 
 
 @given(SAMPLES, st.integers(0, 2**64 - 1))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_samples_make_the_trees_of_the_reference(samples, seed):
     forest = build(samples, seed)
     check_equal(forest, references(samples, seed))

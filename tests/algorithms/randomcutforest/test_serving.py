@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sagedock import core
@@ -227,7 +227,6 @@ BETWEEN = st.sampled_from([",", " ,\n", "", "\n"])
     ),
     kind=st.sampled_from([JSON, JSON_LINES]),
 )
-@settings(deadline=None)
 def test_any_body_is_left_to_the_long_way_or_answered_as_there(records, forms, between, ends, kind):
     """Numbers in all their forms, and text that is nearly JSON."""
     if core.native is None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 import xgboost
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -75,7 +75,6 @@ def pairs_of_labels(classes: int):
     )
 
 
-@settings(deadline=None)
 @given(pairs_of_labels(2))
 def test_metrics_of_two_classes_equal_scikit_learns(labels):
     """Statement 32; the conventions for classes that never occur or are never predicted included."""
@@ -83,7 +82,6 @@ def test_metrics_of_two_classes_equal_scikit_learns(labels):
         assert measure(ClassCounts.of(*labels)) == pytest.approx(expected(name, *labels), abs=1e-12), name
 
 
-@settings(deadline=None)
 @given(pairs_of_labels(5))
 def test_metrics_of_several_classes_equal_scikit_learns(labels):
     for name, measure in CLASSIFICATION.items():
@@ -91,7 +89,6 @@ def test_metrics_of_several_classes_equal_scikit_learns(labels):
             assert measure(ClassCounts.of(*labels)) == pytest.approx(expected(name, *labels), abs=1e-12), name
 
 
-@settings(deadline=None)
 @given(st.integers(5_000, 2**40), pairs_of_labels(3))
 def test_metrics_of_classes_far_apart_equal_scikit_learns(step, labels):
     """Class numbers need not be small; what is counted stays as small as the classes that occur."""
@@ -102,7 +99,6 @@ def test_metrics_of_classes_far_apart_equal_scikit_learns(step, labels):
         assert CLASSIFICATION[name](counts) == pytest.approx(expected(name, actual, predicted), abs=1e-12), name
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 30).flatmap(
         lambda n: st.tuples(*[arrays(np.float64, n, elements=st.floats(-1e6, 1e6, width=32))] * 2)

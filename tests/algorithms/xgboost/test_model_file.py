@@ -386,7 +386,7 @@ def test_what_the_reader_lets_through_does_not_end_xgboosts_process(seed: int) -
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_bytes_are_refused(content: bytes) -> None:
     for start in (b"", b"{", b"{U\x07learner{", b'{"learner":'):
         assert not survives(start + content)
